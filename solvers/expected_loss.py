@@ -1,0 +1,234 @@
+"""The exact expected loss of an SAE on a law, and its exact gradient. No sampling.
+
+On a component, x = X ũ with ũ = (1, u), and latent i's pre-activation is a_i·ũ. With
+Q_ij = E[1_i 1_j ũ ũᵀ] (`solvers.regions`) and b = b_dec,
+
+    E f_i = e0·Q_ii a_i,   E[f_i x] = X Q_ii a_i,   E[f_i f_j] = a_i·Q_ij a_j,
+    E ‖x - x̂‖² = E ‖x - b‖² - 2 Σ_i d_i·E[f_i (x - b)] + Σ_ij d_i·d_j E[f_i f_j].
+
+ReLU is continuous, so a moving boundary between regions adds nothing to the gradient:
+
+    ∂/∂a_i = 2 Σ_j d_i·d_j Q_ij a_j - 2 Q_ii (Xᵀ d_i - b·d_i e0) + λ w_i Q_ii e0.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from solvers.law_arrays import Cubes, LawArrays, law_arrays
+from solvers.objectives import Objective
+from solvers.regions import pair_moments
+from solvers.sae import Sae
+from theory.errors import InputError
+from theory.laws import Law
+
+Array = NDArray[np.float64]
+
+# Components are taken in blocks of about this many pairs, so that work stays in cache.
+_PAIRS_AT_ONCE = 2**12
+
+
+@dataclass(frozen=True)
+class ExpectedLoss:
+    """The exact expected loss of an SAE on a law, in its parts.
+
+    Parameters
+    ----------
+    total : float
+        reconstruction + sparsity + weight_decay.
+    reconstruction : float
+        E ‖x - x̂‖².
+    sparsity : float
+        The penalty as it enters the loss: λ E Σ f_i, or λ E Σ f_i ‖d_i‖.
+    weight_decay : float
+        μ (‖W_enc‖² + ‖W_dec‖²).
+    l1 : float
+        E Σ f_i, whatever the penalty.
+    l0 : float
+        Expected number of latents that fire.
+    firing : tuple of float
+        Probability that each latent fires.
+    objective : Objective
+        The convention that the figures are in.
+    """
+
+    total: float
+    reconstruction: float
+    sparsity: float
+    weight_decay: float
+    l1: float
+    l0: float
+    firing: tuple[float, ...]
+    objective: Objective
+
+
+class Gradient(NamedTuple):
+    """Derivatives of the total with respect to the four parameters, shaped like them."""
+
+    W_enc: Array
+    b_enc: Array
+    W_dec: Array
+    b_dec: Array
+
+
+class LossAndGradient(NamedTuple):
+    """An exact expected loss and its exact gradient."""
+
+    loss: ExpectedLoss
+    gradient: Gradient
+
+
+def expected_loss(law: Law, sae: Sae, objective: Objective) -> ExpectedLoss:
+    """Return the exact expected loss of `sae` on `law` under `objective`.
+
+    Raises
+    ------
+    InputError
+        If the SAE's d_in is not the law's d, the law has cubes of a dimension above 2 or
+        symbols in it, or the weights are so large that the loss overflows.
+
+    Examples
+    --------
+    The axis-aligned code reconstructs the first data set and costs E(|x| + |y|) = 1:
+
+    >>> from theory import load_law
+    >>> frame = np.array([[1.0, 0], [-1, 0], [0, 1], [0, -1]])
+    >>> loss = expected_loss(load_law("shared"), Sae(frame.T, [0] * 4, frame, [0, 0]),
+    ...                      Objective(l1=0.1))
+    >>> round(loss.total, 12), loss.firing
+    (0.1, (0.5, 0.5, 0.5, 0.5))
+    """
+    return expected_loss_and_gradient(law, sae, objective).loss
+
+
+def expected_loss_and_gradient(law: Law, sae: Sae, objective: Objective) -> LossAndGradient:
+    """Return the exact expected loss and its exact gradient; see `expected_loss`.
+
+    Where a pre-activation vanishes on a set of positive probability the loss has a kink;
+    the gradient is then the one-sided one in which that latent stays off.
+    """
+    arrays = law_arrays(law)
+    if sae.d_in != arrays.dimension:
+        raise InputError(
+            f"W_enc: expected d_in = {arrays.dimension}, the dimension of the law "
+            f"{law.name!r}, got {sae.d_in}"
+        )
+    with np.errstate(over="ignore", invalid="ignore"):
+        parts, gradient = loss_parts(arrays, sae.W_enc, sae.b_enc, sae.W_dec, sae.b_dec, objective)
+    total = parts.total
+    if not np.isfinite(total):
+        raise InputError("weights: expected numbers whose loss does not overflow a double")
+    firing = tuple(float(p) for p in parts.firing)
+    loss = ExpectedLoss(
+        total=total,
+        # A difference of moments: below zero only by rounding.
+        reconstruction=max(parts.reconstruction, 0.0),
+        sparsity=parts.sparsity,
+        weight_decay=parts.weight_decay,
+        l1=float(parts.activation.sum()),
+        l0=float(parts.firing.sum()),
+        firing=firing,
+        objective=objective,
+    )
+    return LossAndGradient(loss, gradient)
+
+
+class LossParts(NamedTuple):
+    """What `loss_parts` sums up, before it is made into a record."""
+
+    reconstruction: float
+    sparsity: float
+    weight_decay: float
+    activation: Array
+    firing: Array
+
+    @property
+    def total(self) -> float:
+        """The loss."""
+        return self.reconstruction + self.sparsity + self.weight_decay
+
+
+def loss_parts(
+    law: LawArrays, W_enc: Array, b_enc: Array, W_dec: Array, b_dec: Array, objective: Objective
+) -> tuple[LossParts, Gradient]:
+    """Return the loss and gradient of raw arrays: the inner loop of the minimiser.
+
+    Nothing is checked here; `expected_loss_and_gradient` is the checked way in.
+    """
+    d, n = W_enc.shape
+    gram = W_dec @ W_dec.T
+    norms = np.sqrt(np.diagonal(gram))
+    weighted = objective.sparsity == "decoder-norm"
+    penalty = objective.l1 * norms if weighted else np.full(n, objective.l1)
+    # Read off against ũ: -2 Q_ii (Xᵀ d_i - b·d_i e0) + λ w_i Q_ii e0 = Q_ii (constant e0 - 2 Xᵀ d_i).
+    constant = penalty + 2.0 * (W_dec @ b_dec)
+    activation, firing = np.zeros(n), np.zeros(n)
+    with_data, together = np.zeros((n, d)), np.zeros((n, n))
+    to_W_enc, to_b_enc = np.zeros((d, n)), np.zeros(n)
+    for cubes in law.groups:
+        for probability, affine in _blocks(cubes, n):
+            a = W_enc.T @ affine
+            a[:, :, 0] += b_enc
+            own, applied = _pair_matrices(a)
+            own_applied = np.einsum("ciri->cir", applied)
+
+            firing += probability @ own[:, :, 0, 0]
+            activation += probability @ own_applied[:, :, 0]
+            weighted_affine = affine * probability[:, None, None]
+            with_data += np.einsum("cdk,cik->id", weighted_affine, own_applied)
+            together += np.einsum("cir,cirj->ij", a * probability[:, None, None], applied)
+
+            against = -2.0 * (W_dec @ affine)
+            against[:, :, 0] += constant
+            to_a = np.einsum("ij,cirj->cir", 2.0 * gram, applied)
+            to_a += np.einsum("cirs,cis->cir", own, against)
+            to_b_enc += probability @ to_a[:, :, 0]
+            to_W_enc += np.einsum("cdk,cik->di", weighted_affine, to_a)
+
+    from_b_dec = float(np.trace(law.second_moment) + b_dec @ (b_dec - 2.0 * law.mean))
+    with_residual = with_data - np.outer(activation, b_dec)
+    reconstruction = (
+        from_b_dec - 2.0 * float(np.vdot(W_dec, with_residual)) + float(np.vdot(gram, together))
+    )
+    to_W_dec = 2.0 * (together @ W_dec - with_residual)
+    to_b_dec = 2.0 * (b_dec - law.mean + activation @ W_dec)
+    if weighted:
+        # At d_i = 0 the norm has no derivative; 0 is the smallest subgradient.
+        unit = W_dec / np.where(norms > 0, norms, 1.0)[:, None]
+        to_W_dec += objective.l1 * activation[:, None] * unit
+    weight_decay = 0.0
+    if objective.weight_decay:
+        mu = objective.weight_decay
+        weight_decay = mu * float(np.vdot(W_enc, W_enc) + np.vdot(W_dec, W_dec))
+        to_W_enc += 2.0 * mu * W_enc
+        to_W_dec += 2.0 * mu * W_dec
+    sparsity = float(penalty @ activation)
+    parts = LossParts(reconstruction, sparsity, weight_decay, activation, firing)
+    return parts, Gradient(to_W_enc, to_b_enc, to_W_dec, to_b_dec)
+
+
+def _blocks(cubes: Cubes, n: int) -> Iterator[tuple[Array, Array]]:
+    """Yield probabilities and affine maps of a few components at a time."""
+    size = max(1, _PAIRS_AT_ONCE // (n * n))
+    for start in range(0, len(cubes.probability), size):
+        yield cubes.probability[start : start + size], cubes.affine[start : start + size]
+
+
+def _pair_matrices(a: Array) -> tuple[Array, Array]:
+    """Return Q_ii as (C, i, ũ, ũ) and Q_ij a_j as (C, i, ũ, j)."""
+    matrices = pair_moments(a)[:, :, _triangle(a.shape[2])]
+    own = np.einsum("cirsi->cirs", matrices)
+    return own, np.einsum("cirsj,csj->cirj", matrices, a.transpose(0, 2, 1).copy())
+
+
+@lru_cache(maxsize=8)
+def _triangle(size: int) -> NDArray[np.intp]:
+    """Return the (size, size) index of each entry in the upper triangle, row by row."""
+    index = np.zeros((size, size), dtype=np.intp)
+    upper = np.triu_indices(size)
+    index[upper] = np.arange(len(upper[0]))
+    return np.maximum(index, index.T)

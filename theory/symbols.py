@@ -1,0 +1,36 @@
+"""Every symbol of the package and its assumptions, made once and imported everywhere.
+
+A symbol made twice with different assumptions is two different symbols to sympy, so no
+other module calls `sympy.Symbol`.
+"""
+
+from typing import Final
+
+import sympy
+
+#: Largest amplitude of an active feature.
+AMPLITUDE: Final = sympy.Symbol("A", positive=True)
+#: Mean amplitude of an active feature, when its law is left open.
+MEAN_AMPLITUDE: Final = sympy.Symbol("m", positive=True)
+#: Norm of a decoder row (and of an encoder column, where the reading says so).
+NORM: Final = sympy.Symbol("s", positive=True)
+#: Angle of an orthogonal frame from the axes, in radians.
+THETA: Final = sympy.Symbol("theta", real=True)
+#: Angle of a direction on which the data are projected, in radians.
+PHI: Final = sympy.Symbol("phi", real=True)
+#: Coefficient λ of the l1 penalty.
+L1: Final = sympy.Symbol("lambda", positive=True)
+#: Norm r = ‖x‖ of a data point, or its length along a ray.
+RADIUS: Final = sympy.Symbol("r", positive=True)
+#: One activation.
+ACTIVATION: Final = sympy.Symbol("f_i", nonnegative=True)
+#: Coefficient of a latent before both layers (the reading "through both layers").
+COEFFICIENT: Final = sympy.Symbol("c", nonnegative=True)
+#: One-hot probability.
+ONEHOT_PROBABILITY: Final = sympy.Symbol("q", nonnegative=True)
+#: Magnitude correlation.
+MAGNITUDE_CORRELATION: Final = sympy.Symbol("f", nonnegative=True)
+#: Correlation of the signs of the two sets.
+SIGN_CORRELATION: Final = sympy.Symbol("rho", real=True)
+#: Coordinates of the unit cube [0, 1]^k.
+CUBE: Final = sympy.symbols("u1:9", nonnegative=True)
