@@ -1,0 +1,260 @@
+"""Minimise the exact expected loss: a seeded multistart over all parameters, b_dec included.
+
+Each start draws unit atoms uniformly on the sphere, W_enc = W_decᵀ, and biases and b_dec
+normal with a tenth of the data's root mean square per coordinate. BFGS (L-BFGS for long
+vectors) then runs until no component of the gradient exceeds `tolerance`.
+"""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future, as_completed
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import optimize
+
+from solvers.expected_loss import ExpectedLoss, expected_loss
+from solvers.law_arrays import law_arrays
+from solvers.objectives import Objective
+from solvers.parameters import LossOfVector
+from solvers.radial_bound import lower_bound
+from solvers.sae import Sae
+from theory.errors import InputError
+from theory.laws import Law
+
+Array = NDArray[np.float64]
+Progress = Callable[[int, int], None]
+
+# BFGS keeps a dense matrix; beyond this many parameters L-BFGS is the faster.
+_DENSE = 500
+_SPREAD = 0.1
+
+
+@dataclass(frozen=True)
+class Start:
+    """How one start ended.
+
+    Parameters
+    ----------
+    total : float
+        The loss that it reached.
+    converged : bool
+        Whether no component of the gradient exceeds the tolerance there.
+    gradient : float
+        The largest component of the gradient.
+    iterations : int
+    status : str
+        The optimiser's own last message.
+    """
+
+    total: float
+    converged: bool
+    gradient: float
+    iterations: int
+    status: str
+
+
+@dataclass(frozen=True)
+class Optimum(ExpectedLoss):
+    """The best SAE that was found, its exact loss, and how sure one can be.
+
+    The fields of `ExpectedLoss`, and:
+
+    Parameters
+    ----------
+    sae : Sae
+        The best SAE.
+    lower_bound, lower_bound_error : float
+        No SAE of this width has a loss below `lower_bound`, up to its quadrature error.
+    starts : tuple of Start
+        Every start, in order.
+    seed : int
+    interrupted : bool
+        Whether the run was stopped before all starts were done.
+    """
+
+    sae: Sae
+    lower_bound: float
+    lower_bound_error: float
+    starts: tuple[Start, ...]
+    seed: int
+    interrupted: bool = False
+
+    @property
+    def decoder(self) -> list[list[float]]:
+        """The atoms, one a row."""
+        rows: list[list[float]] = self.sae.W_dec.tolist()
+        return rows
+
+    @property
+    def gap(self) -> float:
+        """Distance from the lower bound: total - lower_bound."""
+        return self.total - self.lower_bound
+
+    @property
+    def converged(self) -> bool:
+        """Whether the start that gave the best loss converged."""
+        return min(self.starts, key=lambda start: start.total).converged
+
+
+def minimize_loss(
+    law: Law,
+    n_latents: int,
+    objective: Objective,
+    *,
+    starts: int = 32,
+    seed: int = 0,
+    tolerance: float = 1e-7,
+    max_iterations: int = 2000,
+    executor: Executor | None = None,
+    progress: Progress | None = None,
+) -> Optimum:
+    """Return the best of several local minima of the exact expected loss.
+
+    Parameters
+    ----------
+    law : Law
+    n_latents : int ≥ 1
+        Width of the SAE.
+    objective : Objective
+        With decoder="unit" every ‖d_i‖ = 1 holds at every step.
+    starts : int ≥ 1
+        Local minimisations from independent random starts.
+    seed : int ≥ 0
+        Fixes every start; the result does not depend on the executor.
+    tolerance : float > 0
+        A start has converged if no component of its gradient is larger.
+    max_iterations : int ≥ 1
+        Iterations at most, a start.
+    executor : concurrent.futures.Executor, optional
+        Runs the starts; by default they run here, one after the other.
+    progress : callable, optional
+        Called with the numbers of finished and of all starts.
+
+    Returns
+    -------
+    Optimum
+        After a KeyboardInterrupt with at least one start finished: the best so far, with
+        `interrupted` true.
+
+    Raises
+    ------
+    InputError
+        For a number out of range, or an objective without a minimum: with free atoms and a
+        plain l1 penalty, larger atoms and smaller activations make the penalty vanish, so
+        without weight decay the infimum is not attained.
+
+    Examples
+    --------
+    >>> from theory import load_law
+    >>> best = minimize_loss(load_law("shared"), 4, Objective(l1=0.1), starts=4)
+    >>> round(best.total, 9), best.gap < 1e-9
+    (0.068240141, True)
+    """
+    for name, value, least in (
+        ("n_latents", n_latents, 1),
+        ("starts", starts, 1),
+        ("seed", seed, 0),
+        ("max_iterations", max_iterations, 1),
+    ):
+        if not (isinstance(value, int) and not isinstance(value, bool) and value >= least):
+            raise InputError(f"{name}: expected a whole number ≥ {least}, got {value!r}")
+    if not tolerance > 0:
+        raise InputError(f"tolerance: expected a number > 0, got {tolerance!r}")
+    shrinks = objective.decoder == "free" and objective.sparsity == "l1"
+    if shrinks and objective.l1 > 0 and objective.weight_decay == 0:
+        raise InputError(
+            "decoder: expected 'unit', sparsity 'decoder-norm' or weight_decay > 0; with free "
+            "atoms and a plain l1 penalty the loss has no minimum"
+        )
+    problem = LossOfVector(law_arrays(law), objective, n_latents)
+    task = _Task(problem, tolerance, max_iterations)
+    seeds = np.random.SeedSequence(seed).spawn(starts)
+    finished: dict[int, tuple[Start, Array]] = {}
+    interrupted = False
+    try:
+        for index, result in _each(task, seeds, executor):
+            finished[index] = result
+            if progress is not None:
+                progress(len(finished), starts)
+    except KeyboardInterrupt:
+        if not finished:
+            raise
+        interrupted = True
+    order = sorted(finished)
+    best = min(order, key=lambda index: finished[index][0].total)
+    sae = problem.sae(finished[best][1])
+    loss = expected_loss(law, sae, objective)
+    bound = lower_bound(law, objective, n_latents)
+    return Optimum(
+        **{field.name: getattr(loss, field.name) for field in fields(ExpectedLoss)},
+        sae=sae,
+        lower_bound=bound.value,
+        lower_bound_error=bound.error,
+        starts=tuple(finished[index][0] for index in order),
+        seed=seed,
+        interrupted=interrupted,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Task:
+    """One start, as something that can be sent to another process."""
+
+    problem: LossOfVector
+    tolerance: float
+    max_iterations: int
+
+    def __call__(self, seed: np.random.SeedSequence) -> tuple[Start, Array]:
+        return minimize_from(
+            self.problem, self._start(seed), self.tolerance, self.max_iterations
+        )
+
+    def _start(self, seed: np.random.SeedSequence) -> Array:
+        rng = np.random.default_rng(seed)
+        law, n = self.problem.law, self.problem.n_latents
+        atoms = rng.normal(size=(n, law.dimension))
+        atoms /= np.linalg.norm(atoms, axis=1, keepdims=True)
+        size = np.sqrt(np.trace(law.second_moment) / law.dimension)
+        biases = _SPREAD * size * rng.normal(size=n + law.dimension)
+        return np.concatenate([atoms.T.ravel(), biases[:n], atoms.ravel(), biases[n:]])
+
+
+def minimize_from(
+    problem: LossOfVector, start: Array, tolerance: float = 1e-7, max_iterations: int = 2000
+) -> tuple[Start, Array]:
+    """Return the local minimum that a start leads to, as a `Start` and its vector."""
+    dense = len(start) <= _DENSE
+    # One digit below the tolerance, so that rounding in the last step does not miss it.
+    options = {"maxiter": max_iterations, "gtol": tolerance / 10}
+    if not dense:
+        options |= {"ftol": 0.0, "maxcor": 30, "maxfun": 10 * max_iterations}
+    with np.errstate(all="ignore"):
+        found = optimize.minimize(
+            problem, start, jac=True, method="BFGS" if dense else "L-BFGS-B", options=options
+        )
+    total, gradient = problem(found.x)
+    largest = float(np.abs(gradient).max())
+    record = Start(
+        float(total), bool(largest <= tolerance), largest, int(found.nit), str(found.message)
+    )
+    return record, found.x
+
+
+def _each(
+    task: _Task, seeds: list[np.random.SeedSequence], executor: Executor | None
+) -> Iterator[tuple[int, tuple[Start, Array]]]:
+    """Yield index and result of every start as it ends."""
+    if executor is None:
+        for index, seed in enumerate(seeds):
+            yield index, task(seed)
+        return
+    futures: dict[Future[tuple[Start, Array]], int] = {
+        executor.submit(task, seed): index for index, seed in enumerate(seeds)
+    }
+    try:
+        for future in as_completed(futures):
+            yield futures[future], future.result()
+    finally:
+        for future in futures:
+            future.cancel()

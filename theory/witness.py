@@ -1,0 +1,85 @@
+"""Signs of symbolic expressions, read off at a witness: a point of the symbols' domain."""
+
+from collections.abc import Mapping
+from typing import TypeAlias
+
+import sympy
+
+from theory.errors import InputError
+
+Witness: TypeAlias = Mapping[sympy.Symbol, sympy.Expr]
+
+# Digits of the evaluation that decides a sign, and what then counts as zero.
+_DIGITS = 40
+_ZERO = sympy.Float(10, _DIGITS) ** -25
+
+
+def value_at(expression: sympy.Expr, witness: Witness) -> sympy.Expr:
+    """Return the expression's value at the witness, to forty digits.
+
+    Raises
+    ------
+    InputError
+        If the witness leaves a symbol open.
+
+    Examples
+    --------
+    >>> from theory.symbols import THETA
+    >>> value_at(sympy.cos(THETA), {THETA: sympy.pi / 3}).round(6)
+    0.5
+    """
+    number = sympy.N(sympy.sympify(expression).subs(witness), _DIGITS)
+    if not number.is_number:
+        raise InputError(f"witness: expected a value for each symbol of {expression}")
+    return number
+
+
+class Signs:
+    """Decides signs at a witness and remembers the decisions that could differ elsewhere.
+
+    Parameters
+    ----------
+    witness : mapping from symbol to number, optional
+
+    Attributes
+    ----------
+    conditions : set of sympy.Expr
+        Expressions, positive at the witness, on whose signs the decisions rest.
+
+    Examples
+    --------
+    >>> from theory.symbols import THETA
+    >>> signs = Signs({THETA: sympy.Rational(1, 3)})
+    >>> signs.of(-THETA), signs.conditions
+    (-1, {theta})
+    """
+
+    def __init__(self, witness: Witness | None = None) -> None:
+        self.witness: Witness = {} if witness is None else witness
+        self.conditions: set[sympy.Expr] = set()
+
+    def of(self, expression: sympy.Expr) -> int:
+        """Return -1, 0 or 1.
+
+        Raises
+        ------
+        InputError
+            If the expression vanishes at the witness but not everywhere: the witness then
+            lies on the boundary between two different answers.
+        """
+        number = value_at(expression, self.witness)
+        if abs(number) < _ZERO:
+            if sympy.simplify(expression) != 0:
+                raise InputError(
+                    f"witness: {expression} vanishes there; expected a point off every boundary"
+                )
+            return 0
+        side = 1 if number > 0 else -1
+        if sympy.sympify(expression).free_symbols:
+            self.conditions.add(sympy.factor(side * expression))
+        return side
+
+
+def hold_at(conditions: frozenset[sympy.Expr], values: Witness) -> bool:
+    """Tell whether every condition is positive, or zero as on the boundary, at `values`."""
+    return all(value_at(condition, values) > -_ZERO for condition in conditions)
