@@ -1,1 +1,29 @@
 """Computes: the exact expected loss of an SAE on a known law, and its minima."""
+
+from solvers.checkpoints import load_checkpoint
+from solvers.expected_loss import (
+    ExpectedLoss,
+    Gradient,
+    LossAndGradient,
+    expected_loss,
+    expected_loss_and_gradient,
+)
+from solvers.minimize import Optimum, Start, minimize_loss
+from solvers.objectives import Objective
+from solvers.sae import Sae
+from theory.errors import InputError
+
+__all__ = [
+    "ExpectedLoss",
+    "Gradient",
+    "InputError",
+    "LossAndGradient",
+    "Objective",
+    "Optimum",
+    "Sae",
+    "Start",
+    "expected_loss",
+    "expected_loss_and_gradient",
+    "load_checkpoint",
+    "minimize_loss",
+]

@@ -35,3 +35,13 @@ def written_beside(path: Path) -> Iterator[Path]:
         raise InputError(f"{path}: cannot be written: {error.strerror}") from None
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def check_writable(path: Path) -> None:
+    """Raise `InputError` if `path` cannot be written, before the work that would fill it."""
+    if path.is_dir():
+        raise InputError(f"{path}: expected a file, this is a folder")
+    if not path.parent.is_dir():
+        raise InputError(f"{path}: cannot be written: no folder {path.parent}")
+    if not os.access(path.parent, os.W_OK):
+        raise InputError(f"{path}: cannot be written: no permission in {path.parent}")

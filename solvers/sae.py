@@ -28,6 +28,8 @@ class Sae:
     W_dec : (d_sae, d_in) array
         Row i is the atom d_i.
     b_dec : (d_in,) array
+    notes : tuple of str, optional
+        What a reader did to a file's arrays, for people.
 
     Raises
     ------
@@ -45,10 +47,17 @@ class Sae:
     b_enc: Array
     W_dec: Array
     b_dec: Array
+    notes: tuple[str, ...] = ()
 
     def __init__(
-        self, W_enc: ArrayLike, b_enc: ArrayLike, W_dec: ArrayLike, b_dec: ArrayLike
+        self,
+        W_enc: ArrayLike,
+        b_enc: ArrayLike,
+        W_dec: ArrayLike,
+        b_dec: ArrayLike,
+        notes: tuple[str, ...] = (),
     ) -> None:
+        object.__setattr__(self, "notes", notes)
         given = {"W_enc": W_enc, "b_enc": b_enc, "W_dec": W_dec, "b_dec": b_dec}
         arrays = {name: _finite(name, value) for name, value in given.items()}
         if arrays["W_enc"].ndim != 2 or arrays["W_enc"].size == 0:
@@ -80,6 +89,10 @@ class Sae:
         """
         sae = cls(W_enc, b_enc, W_dec, b_dec)
         return cls(sae.W_enc, sae.b_enc - sae.b_dec @ sae.W_enc, sae.W_dec, sae.b_dec)
+
+    def with_notes(self, *notes: str) -> "Sae":
+        """Return the same SAE with notes."""
+        return Sae(self.W_enc, self.b_enc, self.W_dec, self.b_dec, notes)
 
     @property
     def d_in(self) -> int:

@@ -5,13 +5,11 @@
     path/to/law.json    {"sets": [2, 2], "magnitude_correlation": 0.5, ...}
 """
 
-import json
-from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 from theory.errors import InputError
 from theory.laws import PRESETS, Law, one_hot_sets, preset
+from theory.strict_json import read_json
 
 KEYS = (
     "sets",
@@ -21,8 +19,6 @@ KEYS = (
     "probabilities",
     "embedding",
 )
-# A law file is a few hundred bytes; far more is some other file.
-_LARGEST_FILE = 10_000_000
 
 
 def load_law(text_or_path: str | Path) -> Law:
@@ -77,24 +73,9 @@ def _settings(name: str, text: str, given: bool) -> dict[str, str]:
 def law_from_file(path: Path) -> Law:
     """Return the law in the JSON file at `path`; every error names the file and the key."""
     try:
-        if path.stat().st_size > _LARGEST_FILE:
-            raise InputError(f"expected a law file under {_LARGEST_FILE} bytes")
-        document = json.loads(
-            path.read_text(encoding="utf-8"),
-            parse_float=Decimal,
-            parse_int=_whole_number,
-            parse_constant=_no_constant,
-            object_pairs_hook=_no_duplicates,
-        )
-        return law_from_dict(document, name=path.name)
+        return law_from_dict(read_json(path), name=path.name)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
-    except json.JSONDecodeError as error:
-        raise InputError(f"{path}: expected JSON, but {error}") from None
-    except (UnicodeDecodeError, RecursionError):
-        raise InputError(f"{path}: expected a JSON law file, this is something else") from None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
 
 
 def law_from_dict(document: object, name: str = "law") -> Law:
@@ -113,20 +94,3 @@ def law_from_dict(document: object, name: str = "law") -> Law:
     if "sets" not in document:
         raise InputError("sets: this key is required, for example [2, 2]")
     return one_hot_sets(**document, name=name)
-
-
-def _whole_number(digits: str) -> int | Decimal:
-    # Decimal, unlike int, does not spend quadratic time on a hostile million digits.
-    return int(digits) if len(digits) < 300 else Decimal(digits)
-
-
-def _no_constant(constant: str) -> None:
-    raise InputError(f"expected finite numbers, got {constant}")
-
-
-def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    keys = [key for key, _ in pairs]
-    for key in keys:
-        if keys.count(key) > 1:
-            raise InputError(f"{key}: this key is given twice")
-    return dict(pairs)

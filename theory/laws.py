@@ -296,6 +296,42 @@ def _directions(embedding: Sequence[Sequence[Number]] | None, m: int, n: int) ->
     return sympy.eye(m + n)
 
 
+def shared_amplitudes(
+    amplitudes: Sequence[tuple[Number, Number, Number]], name: str = "shared amplitudes"
+) -> Law:
+    """Return the first data set with another law of the shared amplitude.
+
+    x = a (±1, ±1) with all signs equally likely and a from a mixture of uniform laws.
+
+    Parameters
+    ----------
+    amplitudes : sequence of (probability, low, high)
+        a is uniform on [low, high] with that probability; low = high is a point mass.
+    name : str
+
+    Examples
+    --------
+    >>> shared_amplitudes([("1/3", 1, 1), ("2/3", 2, 4)]).components[1].point
+    (2*u1 + 2, 2*u1 + 2)
+    """
+    components = []
+    for signs in ((1, 1), (1, -1), (-1, 1), (-1, -1)):
+        direction = sympy.Matrix(signs)
+        for probability, low, high in amplitudes:
+            start, end = exact_number(low, "low"), exact_number(high, "high")
+            length = end - start
+            components.append(
+                Component(
+                    exact_number(probability, "probability") / 4,
+                    sympy.ImmutableMatrix(
+                        sympy.zeros(2, 0) if length == 0 else length * direction
+                    ),
+                    sympy.ImmutableMatrix(start * direction),
+                )
+            )
+    return Law(tuple(components), name)
+
+
 #: Settings that a preset takes, and the keys of a law file beside "sets".
 PRESETS: dict[str, dict[str, Number]] = {
     "shared": {"magnitude_correlation": 1},

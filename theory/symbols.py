@@ -34,3 +34,7 @@ MAGNITUDE_CORRELATION: Final = sympy.Symbol("f", nonnegative=True)
 SIGN_CORRELATION: Final = sympy.Symbol("rho", real=True)
 #: Coordinates of the unit cube [0, 1]^k.
 CUBE: Final = sympy.symbols("u1:9", nonnegative=True)
+#: Length that one unit of a latent's coefficient has in the reconstruction.
+GAIN: Final = sympy.Symbol("g", positive=True)
+#: Amplitude of one data point.
+POINT_AMPLITUDE: Final = sympy.Symbol("a", positive=True)

@@ -1,0 +1,395 @@
+"""Proofs of the ledger's claims: each derives its result and decides the verdict from it."""
+
+import sympy
+
+from theory.bounds import attains_radial_bound, is_symmetric, radial_bound
+from theory.claims import Claim, Finding, Quantity, Verdict, require
+from theory.codes import Code, axis_aligned, diagonal, gauge
+from theory.costs import (
+    Linear,
+    activation_cost,
+    cost_against_angle,
+    readings_of_s,
+    tie_probability,
+    total_coefficient,
+)
+from theory.integration import Piece, Point, piecewise_expectation
+from theory.laws import Law, one_hot_sets, preset, shared_amplitudes
+from theory.losses import orthogonal_frame_loss
+from theory.moments import covariance, fourth_cumulant, principal_components
+from theory.symbols import (
+    AMPLITUDE,
+    GAIN,
+    L1,
+    MAGNITUDE_CORRELATION,
+    MEAN_AMPLITUDE,
+    NORM,
+    ONEHOT_PROBABILITY,
+    PHI,
+    POINT_AMPLITUDE,
+    SIGN_CORRELATION,
+    THETA,
+)
+
+HALF, TENTH = sympy.Rational(1, 2), sympy.Rational(1, 10)
+#: Where totals in A and s are compared with numbers.
+SAMPLE_NORM = {AMPLITUDE: sympy.Rational(3, 2), NORM: sympy.Rational(4, 5)}
+#: The sign correlation at which statements for ρ ≠ 0 are compared with numbers.
+SAMPLE_CORRELATION = sympy.Rational(3, 10)
+#: The λ at which optimal losses are compared with numbers.
+SAMPLE_L1 = TENTH
+#: Values of λ on both sides of 2√2, where the zero code takes over on the first data set.
+SAMPLE_L1S = (TENTH, sympy.Integer(1), sympy.Integer(2), sympy.Integer(3))
+#: One-hot probability of the post's third experiment.
+POST_ONEHOT = sympy.Rational(3, 4)
+#: Shared amplitudes beside U[0, 1] on which "lower loss" is tried: U[1/2, 2], and two points.
+SAMPLE_AMPLITUDES = (
+    ((1, 0, 1),),
+    ((1, "1/2", 2),),
+    (("2/3", "1/4", "1/4"), ("1/3", 3, 3)),
+)
+_SIGNS = ((1, 1), (1, -1), (-1, 1), (-1, -1))
+
+
+def two_dimensional() -> Finding:
+    """The first data set has rank 2, x = x1 - x2 loses nothing, and |x| = |y| always."""
+    law = preset("shared", amplitude=AMPLITUDE)
+    in_features = one_hot_sets(magnitude_correlation=1, embedding=sympy.eye(4).tolist())
+    for part in in_features.components:
+        x1, x2, y1, y2 = part.point
+        # One of each pair is 0 and the other ≥ 0, so the difference determines both.
+        require(x1 * x2 == 0 and y1 * y2 == 0, "at most one feature of a set is active")
+        require(all(z.is_nonnegative for z in part.point), "amplitudes are nonnegative")
+    for part in law.components:
+        x, y = part.point
+        require(sympy.expand(x**2 - y**2) == 0, "|x| = |y| on every component")
+    rank = covariance(law).rank()
+    require(rank == 2, "the data span two dimensions")
+
+    def quadrant(sign_x: int, sign_y: int) -> Piece:
+        # In the quadrants where x and y have one sign the nearer diagonal is x = y.
+        def squared_distance(x: Point) -> sympy.Expr:
+            return (x[0] - sign_x * sign_y * x[1]) ** 2 / 2
+
+        sides = [Linear((sympy.Integer(sign_x), sympy.Integer(0)))]
+        sides.append(Linear((sympy.Integer(0), sympy.Integer(sign_y))))
+        return Piece(squared_distance, sides)
+
+    off = piecewise_expectation(
+        preset("shared"), [quadrant(sign_x, sign_y) for sign_x, sign_y in _SIGNS]
+    )
+    return Finding(
+        Verdict.HOLDS,
+        "",
+        (Quantity("mean squared distance from the nearer diagonal", off.value),),
+    )
+
+
+def _total(code: Code, claimed: sympy.Expr) -> Finding:
+    """A code's total activation at (A, A): under which reading of s is it as claimed?"""
+    readings = readings_of_s()
+    totals = [total_coefficient(code, reading.gain) for reading in readings]
+    fits = [sympy.simplify(total - claimed) == 0 for total in totals]
+    matching = [reading for reading, fit in zip(readings, fits, strict=True) if fit]
+    others = [
+        f'under "{reading.name}" ({reading.assumption}) it is {total}'
+        for reading, total, fit in zip(readings, totals, fits, strict=True)
+        if not fit
+    ]
+    if all(fits):
+        verdict, text = Verdict.HOLDS, ""
+    elif matching:
+        verdict = Verdict.UNDER_A_READING
+        text = "; ".join(
+            [f'under "{reading.name}": {reading.assumption}' for reading in matching] + others
+        )
+    else:
+        verdict, text = Verdict.FAILS, "; ".join(others)
+    ordered = sorted(zip(fits, readings, totals, strict=True), key=lambda entry: not entry[0])
+    return Finding(
+        verdict,
+        text,
+        tuple(
+            Quantity(f"total at (A, A), reading {reading.name}", total, SAMPLE_NORM)
+            for _, reading, total in ordered
+        ),
+    )
+
+
+def axis_aligned_total() -> Finding:
+    """The axis-aligned code needs 2A/s² if A is measured through both layers."""
+    return _total(axis_aligned(), 2 * AMPLITUDE / NORM**2)
+
+
+def diagonal_total() -> Finding:
+    """The diagonal code needs √2·A/s² if A is measured through both layers."""
+    return _total(diagonal(), sympy.sqrt(2) * AMPLITUDE / NORM**2)
+
+
+def ratio_of_totals() -> Finding:
+    """The gain g between coefficient and reconstruction cancels from the ratio."""
+    ratio = sympy.simplify(
+        total_coefficient(axis_aligned(), GAIN) / total_coefficient(diagonal(), GAIN)
+    )
+    require(not ratio.free_symbols, "the ratio does not depend on the gain")
+    readings = readings_of_s()
+    for reading in readings:
+        require(sympy.simplify(reading.ratio - ratio) == 0, f"the ratio under {reading.name}")
+    holds = sympy.simplify(ratio - sympy.sqrt(2)) == 0
+    return Finding(
+        Verdict.HOLDS if holds else Verdict.FAILS,
+        "" if holds else f"the ratio is {ratio}",
+        tuple(Quantity(f"ratio, reading {r.name}", r.ratio, SAMPLE_NORM) for r in readings),
+    )
+
+
+def lower_loss_on_first() -> Finding:
+    """γ(a·x) = a·γ(x), so any shared amplitude of mean m costs m times the cost at a = 1."""
+    a = POINT_AMPLITUDE
+    saved = set()
+    for sign_x, sign_y in _SIGNS:
+        point, unit = (sign_x * a, sign_y * a), (sign_x, sign_y)
+        costs = []
+        for code in (axis_aligned(), diagonal()):
+            cost = gauge(code, point, {a: sympy.Integer(1)})
+            require(sympy.simplify(cost - a * gauge(code, unit)) == 0, "the gauge is homogeneous")
+            costs.append(cost / a)
+        saved.add(sympy.simplify(costs[0] - costs[1]))
+    require(len(saved) == 1, "the saving is the same on all four rays")
+    per_unit = saved.pop()
+    formula = per_unit * MEAN_AMPLITUDE
+    quantities = []
+    for amplitudes in SAMPLE_AMPLITUDES:
+        law = shared_amplitudes(amplitudes)
+        difference = (
+            activation_cost(axis_aligned(), law).value - activation_cost(diagonal(), law).value
+        )
+        mean = sum(
+            sympy.Rational(p) * (sympy.Rational(low) + sympy.Rational(high)) / 2
+            for p, low, high in amplitudes
+        )
+        require(
+            sympy.simplify(difference - formula.subs(MEAN_AMPLITUDE, mean)) == 0,
+            "the saving is proportional to the mean amplitude",
+        )
+        quantities.append(
+            Quantity(f"mean activations saved at m = {mean}", formula, {MEAN_AMPLITUDE: mean})
+        )
+    return Finding(
+        Verdict.HOLDS if per_unit.is_positive else Verdict.FAILS,
+        "" if per_unit.is_positive else f"the saving is {formula}",
+        tuple(quantities),
+    )
+
+
+def sign_correlated(law_name: str, correlation: sympy.Expr) -> Law:
+    """Return a data set whose two sets' signs have a correlation, A = 1."""
+    f = {"shared": 1, "independent": 0}[law_name]
+    same, other = (1 + correlation) / 4, (1 - correlation) / 4
+    return one_hot_sets(
+        magnitude_correlation=f, probabilities=[[same, other], [other, same]], name=law_name
+    )
+
+
+def _principal_components(law_name: str) -> Finding:
+    """No direction is preferred; with correlated signs, and to fourth order, diagonals are."""
+    law = preset(law_name)
+    components = principal_components(law)
+    isotropic = len(components) == 1
+
+    spread = covariance(sign_correlated(law_name, SIGN_CORRELATION))
+    along, across = sympy.Matrix([1, 1]) / sympy.sqrt(2), sympy.Matrix([1, -1]) / sympy.sqrt(2)
+    variances = []
+    for direction in (along, across):
+        variance = sympy.simplify((direction.T * spread * direction)[0])
+        require(
+            (spread * direction - variance * direction).applyfunc(sympy.simplify).is_zero_matrix,
+            "the diagonals are eigenvectors for every ρ",
+        )
+        variances.append(variance)
+    split = sympy.simplify(variances[0] - variances[1])
+    require(
+        sympy.solve(split, SIGN_CORRELATION) == [0], "the two variances are equal only for ρ = 0"
+    )
+
+    cumulant = fourth_cumulant(law, (sympy.cos(PHI), sympy.sin(PHI)))
+    on_axis, on_diagonal = cumulant.subs(PHI, 0), cumulant.subs(PHI, sympy.pi / 4)
+    excess = sympy.simplify(on_diagonal - on_axis)
+    require(
+        sympy.simplify(cumulant - on_axis - excess * sympy.sin(2 * PHI) ** 2) == 0,
+        "κ4(φ) = κ4(0) + (κ4(45°) - κ4(0)) sin² 2φ",
+    )
+    require(excess.is_positive, "κ4 is largest on the diagonals")
+    ratio = max(c.variance for c in components) / min(c.variance for c in components)
+    return Finding(
+        Verdict.FAILS if isotropic else Verdict.HOLDS,
+        f"the covariance is {covariance(law)[0, 0]}·I, so no direction is preferred; with a "
+        "sign correlation ρ ≠ 0 the diagonals are the principal components; at ρ = 0 the fourth "
+        "cumulant is largest exactly on the diagonals and smallest on the axes",
+        (
+            Quantity("largest over smallest variance", ratio),
+            Quantity(
+                "variance along less across the diagonal, sign correlation ρ",
+                split,
+                {SIGN_CORRELATION: SAMPLE_CORRELATION},
+            ),
+            Quantity("fourth cumulant on a diagonal less on an axis", excess),
+        ),
+    )
+
+
+def principal_components_first() -> Finding:
+    """The first data set's covariance is isotropic."""
+    return _principal_components("shared")
+
+
+def principal_components_second() -> Finding:
+    """The second data set's covariance is isotropic."""
+    return _principal_components("independent")
+
+
+def cheaper_on_second() -> Finding:
+    """The cost falls strictly from the axes to the diagonal, from 1 to 2√2/3."""
+    law = preset("independent")
+    cost = cost_against_angle(law)
+    inside = [angle for angle in cost.stationary if 0 < angle < sympy.pi / 4]
+    falls = cost.derivative.subs(THETA, sympy.pi / 8).is_negative
+    require(cost.at(0) == activation_cost(axis_aligned(), law).value, "θ = 0 is axis-aligned")
+    holds = not inside and falls and cost.cheapest == sympy.pi / 4
+    loss = orthogonal_frame_loss(diagonal(), law, {L1: SAMPLE_L1})
+    return Finding(
+        Verdict.HOLDS if holds else Verdict.FAILS,
+        "" if holds else f"the cheapest angle is {cost.cheapest}",
+        (
+            Quantity("cost of the diagonal code (axis-aligned: 1)", cost.at(sympy.pi / 4)),
+            Quantity("cost of the axis-aligned code", cost.at(0)),
+            Quantity("least loss with 4 latents", loss.value, {L1: SAMPLE_L1}),
+        ),
+    )
+
+
+def true_features() -> Finding:
+    """Axis-aligned is the cheaper only for one-hot probabilities above q*."""
+    between = tie_probability()
+    ties = (tie_probability(1), tie_probability(0))
+    for f, tie in zip((1, 0), ties, strict=True):
+        require(
+            sympy.simplify(between.subs(MAGNITUDE_CORRELATION, f) - tie) == 0,
+            "the formula for f between reaches both ends",
+        )
+    witness = {ONEHOT_PROBABILITY: HALF * min(ties)}
+    for name in ("shared", "independent"):
+        law = preset(name, onehot_probability=ONEHOT_PROBABILITY)
+        saving = (
+            activation_cost(axis_aligned(), law, witness).value
+            - activation_cost(diagonal(), law, witness).value
+        )
+        slope = sympy.simplify(sympy.diff(saving, ONEHOT_PROBABILITY))
+        require(slope.is_negative, "the diagonal code's saving falls with q, linearly")
+    never_below = all(tie == 0 for tie in ties)
+    loss = orthogonal_frame_loss(
+        axis_aligned(), preset("independent", onehot_probability=POST_ONEHOT), {L1: SAMPLE_L1}
+    )
+    return Finding(
+        Verdict.HOLDS if never_below else Verdict.FAILS,
+        f"only for one-hot probability q above q*: {ties[0]} on the first data set, {ties[1]} on "
+        "the second (λ → 0); below it the diagonal code is the cheaper",
+        (
+            Quantity("q*, first data set", ties[0]),
+            Quantity("q*, second data set", ties[1]),
+            Quantity("q* at f = 1/2", between, {MAGNITUDE_CORRELATION: HALF}),
+            Quantity("least loss at q = 3/4, second data set", loss.value, {L1: SAMPLE_L1}),
+        ),
+    )
+
+
+def global_optimum() -> Finding:
+    """The diagonal code attains the radial bound on the first data set, for every λ."""
+    law = preset("shared")
+    require(is_symmetric(law), "the law is symmetric, so b_dec = 0 is best in the bound")
+    attained = attains_radial_bound(diagonal(), law)
+    quantities = []
+    for value in SAMPLE_L1S:
+        bound = radial_bound(law, {L1: value})
+        loss = orthogonal_frame_loss(diagonal(), law, {L1: value})
+        require(
+            sympy.simplify(bound.value - loss.value) == 0, f"bound = loss around λ = {value}"
+        )
+        quantities.append(Quantity(f"least loss at λ = {value}", bound.value, {L1: value}))
+    return Finding(
+        Verdict.HOLDS if attained else Verdict.FAILS,
+        "" if attained else "the bound is not attained",
+        tuple(quantities),
+    )
+
+
+_COMMENT = "[Anders2024], comment by L. Chan"
+
+LEDGER: tuple[Claim, ...] = (
+    Claim(
+        "two-dimensional",
+        "The first data set is two-dimensional, x = x1-x2 and y = y1-y2, and lies on the "
+        "diagonals of the square.",
+        f"{_COMMENT}, 2nd paragraph",
+        two_dimensional,
+    ),
+    Claim(
+        "axis-aligned-total",
+        "With encoder and decoder weights of size s, an axis-aligned code's activations total "
+        "2A/s².",
+        f"{_COMMENT}, 4th paragraph",
+        axis_aligned_total,
+    ),
+    Claim(
+        "diagonal-total",
+        "A code on the four diagonals only needs activations of √2·A/s².",
+        f"{_COMMENT}, 4th paragraph",
+        diagonal_total,
+    ),
+    Claim(
+        "ratio",
+        "So the axis-aligned code's activations are √2 times the diagonal code's (whatever s "
+        "means).",
+        f"{_COMMENT}, 4th paragraph, by division",
+        ratio_of_totals,
+    ),
+    Claim(
+        "lower-loss-first",
+        "Therefore the diagonal code has the lower loss on the first data set (exact "
+        "reconstruction, any amplitudes of finite mean).",
+        f"{_COMMENT}, 4th paragraph",
+        lower_loss_on_first,
+    ),
+    Claim(
+        "principal-components-first",
+        "The principal components of the first data set are the diagonals.",
+        f"{_COMMENT}, 1st and 2nd paragraphs",
+        principal_components_first,
+    ),
+    Claim(
+        "principal-components-second",
+        "The principal components of the second data set, too, are at 45°.",
+        f"{_COMMENT}, 1st and last paragraphs",
+        principal_components_second,
+    ),
+    Claim(
+        "lower-loss-second",
+        "The story is the same on the second data set: the diagonal code is the cheaper, and "
+        "the best of all rotations.",
+        f"{_COMMENT}, last paragraph",
+        cheaper_on_second,
+    ),
+    Claim(
+        "true-features",
+        "The L1 penalty is what lets an SAE recover the true features.",
+        f"{_COMMENT}, end of the 4th paragraph",
+        true_features,
+    ),
+    Claim(
+        "global-optimum",
+        "On the first data set the optimum is exactly diagonal, whatever the weight of the L1 "
+        "penalty.",
+        "[Anders2024], comment by D. Till",
+        global_optimum,
+    ),
+)
