@@ -1,8 +1,8 @@
 """Readers for files of trained SAEs, told apart by their content. Nothing is ever unpickled.
 
-    .npz                                     W_enc, b_enc, W_dec, b_dec
-    folder of cfg.json and
-    sae_weights.safetensors                  SAELens, architecture "standard"
+.npz                                     W_enc, b_enc, W_dec, b_dec
+folder of cfg.json and
+sae_weights.safetensors                  SAELens, architecture "standard"
 """
 
 import zipfile
@@ -80,7 +80,8 @@ def _read_npz(path: Path) -> Sae:
             raise InputError(f"expected at most {LARGEST_WEIGHTS} bytes of arrays, got {size}")
         with np.load(path, allow_pickle=False) as archive:
             _check_names(set(archive.files), "an .npz file")
-            return Sae(*(_entry(archive, name) for name in PARAMETERS))
+            W_enc, b_enc, W_dec, b_dec = (_entry(archive, name) for name in PARAMETERS)
+            return Sae(W_enc, b_enc, W_dec, b_dec)
     except (zipfile.BadZipFile, EOFError, MemoryError):
         raise InputError("expected an .npz file, but it is damaged or truncated") from None
 
@@ -128,9 +129,11 @@ def _read_saelens(path: Path) -> Sae:
         if config.get(key, size) != size:
             raise InputError(f"{_SAELENS_CONFIG}: {key}: expected {size}, as in W_enc, "
                              f"got {config[key]}")  # fmt: skip
+    W_enc, b_enc, W_dec, b_dec = (arrays[name] for name in PARAMETERS)
     build = Sae.from_centred_encoder if centred else Sae
+    sae = build(W_enc, b_enc, W_dec, b_dec)
     subtracts = "subtracts b_dec; folded into b_enc" if centred else "does not subtract b_dec"
-    return build(*(arrays[name] for name in PARAMETERS)).with_notes(
+    return sae.with_notes(
         f"SAELens, standard: the encoder {subtracts}",
         "SAELens trains its standard SAEs with --sparsity decoder-norm --decoder free",
     )
@@ -150,7 +153,9 @@ _SAELENS_PLAIN: dict[str, tuple[object, ...]] = {
 
 def _saelens_encoder_subtracts_b_dec(config: object) -> bool:
     if not isinstance(config, dict) or not {"d_in", "d_sae"} <= config.keys():
-        raise InputError(f"{_SAELENS_CONFIG}: expected a SAELens configuration with d_in and d_sae")
+        raise InputError(
+            f"{_SAELENS_CONFIG}: expected a SAELens configuration with d_in and d_sae"
+        )
     for key, plain in _SAELENS_PLAIN.items():
         if key in config and config[key] not in plain:
             raise InputError(

@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
     except BrokenPipeError:
         # The reader, such as head, has seen enough; Python must not complain at exit.
-        sys.stdout = None  # type: ignore[assignment]
+        sys.stdout = None
         return 0
     return status
 
@@ -75,7 +75,9 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("loss", help="the exact expected loss of an SAE on a law")
     command.add_argument("law", metavar="LAW", help=_LAW)
     command.add_argument(
-        "weights", metavar="WEIGHTS", help=".npz of W_enc, b_enc, W_dec, b_dec; or a SAELens folder"
+        "weights",
+        metavar="WEIGHTS",
+        help=".npz of W_enc, b_enc, W_dec, b_dec; or a SAELens folder",
     )
     _add_objective(command)
     _add_json(command)

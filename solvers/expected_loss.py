@@ -164,7 +164,7 @@ def loss_parts(
     norms = np.sqrt(np.diagonal(gram))
     weighted = objective.sparsity == "decoder-norm"
     penalty = objective.l1 * norms if weighted else np.full(n, objective.l1)
-    # Read off against ũ: -2 Q_ii (Xᵀ d_i - b·d_i e0) + λ w_i Q_ii e0 = Q_ii (constant e0 - 2 Xᵀ d_i).
+    # The parts of the gradient with Q_ii alone are Q_ii (constant e0 - 2 Xᵀ d_i).
     constant = penalty + 2.0 * (W_dec @ b_dec)
     activation, firing = np.zeros(n), np.zeros(n)
     with_data, together = np.zeros((n, d)), np.zeros((n, n))

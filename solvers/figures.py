@@ -121,8 +121,14 @@ def _draw_support(axes: Axes, law: LawArrays, projection: Array) -> None:
                 outline = np.array([corner, corner + first, corner + first + second,
                                     corner + second])  # fmt: skip
                 axes.add_patch(
-                    Polygon(outline, facecolor="0.88", edgecolor="0.6", hatch="..", label=label,
-                            zorder=layer)  # fmt: skip
+                    Polygon(
+                        outline,
+                        facecolor="0.88",
+                        edgecolor="0.6",
+                        hatch="..",
+                        label=label,
+                        zorder=layer,
+                    )
                 )
                 axes.update_datalim(outline)
             label = None

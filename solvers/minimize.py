@@ -206,9 +206,7 @@ class _Task:
     max_iterations: int
 
     def __call__(self, seed: np.random.SeedSequence) -> tuple[Start, Array]:
-        return minimize_from(
-            self.problem, self._start(seed), self.tolerance, self.max_iterations
-        )
+        return minimize_from(self.problem, self._start(seed), self.tolerance, self.max_iterations)
 
     def _start(self, seed: np.random.SeedSequence) -> Array:
         rng = np.random.default_rng(seed)
@@ -224,15 +222,20 @@ def minimize_from(
     problem: LossOfVector, start: Array, tolerance: float = 1e-7, max_iterations: int = 2000
 ) -> tuple[Start, Array]:
     """Return the local minimum that a start leads to, as a `Start` and its vector."""
-    dense = len(start) <= _DENSE
     # One digit below the tolerance, so that rounding in the last step does not miss it.
-    options = {"maxiter": max_iterations, "gtol": tolerance / 10}
-    if not dense:
-        options |= {"ftol": 0.0, "maxcor": 30, "maxfun": 10 * max_iterations}
+    goal = tolerance / 10
     with np.errstate(all="ignore"):
-        found = optimize.minimize(
-            problem, start, jac=True, method="BFGS" if dense else "L-BFGS-B", options=options
-        )
+        if len(start) <= _DENSE:
+            found = optimize.minimize(
+                problem, start, jac=True, method="BFGS",
+                options={"maxiter": max_iterations, "gtol": goal},
+            )  # fmt: skip
+        else:
+            found = optimize.minimize(
+                problem, start, jac=True, method="L-BFGS-B",
+                options={"maxiter": max_iterations, "maxfun": 10 * max_iterations,
+                         "gtol": goal, "ftol": 0.0, "maxcor": 30},
+            )  # fmt: skip
     total, gradient = problem(found.x)
     largest = float(np.abs(gradient).max())
     record = Start(

@@ -48,22 +48,24 @@ def quadrature_expectation(
                 continue
 
             def at(u: Array, affine: Array = affine) -> Array:
-                return function(affine[:, 0] + u @ affine[:, 1:].T)
+                x: Array = affine[:, 0] + u @ affine[:, 1:].T
+                return function(x)
 
             found = integrate.cubature(
                 at, np.zeros(k), np.ones(k), atol=tolerance, rtol=0.0, max_subdivisions=20_000
             )
             total += probability * float(found.estimate)
             error += probability * float(found.error)
-    return total, error
+    return float(total), float(error)
 
 
 def pointwise_loss(sae: Sae, l1: float) -> Pointwise:
     """Return x ↦ ‖x - x̂‖² + λ Σ f_i, straight from the SAE's definition."""
 
     def loss(x: Array) -> Array:
-        residual = x - sae.reconstruction(x)
-        return np.einsum("nd,nd->n", residual, residual) + l1 * sae.activations(x).sum(axis=1)
+        squared = np.square(x - sae.reconstruction(x)).sum(axis=1)
+        total: Array = squared + l1 * sae.activations(x).sum(axis=1)
+        return total
 
     return loss
 
@@ -78,7 +80,9 @@ def pointwise_gauge(atoms: ArrayLike) -> Pointwise:
     [7.0]
     """
     rows = np.asarray(atoms, dtype=np.float64)
-    bases = np.array([rows[list(chosen)] for chosen in combinations(range(len(rows)), len(rows[0]))])
+    bases = np.array(
+        [rows[list(chosen)] for chosen in combinations(range(len(rows)), len(rows[0]))]
+    )
     bases = bases[np.abs(np.linalg.det(bases)) > 1e-9]
     inverses = np.linalg.inv(bases)
 

@@ -13,8 +13,10 @@ the divergence theorem for y F(|y|)/|y|². What is left are integrals along segm
 `scipy.integrate.quad`, whose error estimates are added up and reported.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -109,10 +111,8 @@ def _least_over_b_dec(law: Law, l1: float) -> LowerBound:
 
 
 def _largest_norm(law: LawArrays) -> float:
-    return max(
-        float(np.abs(cubes.affine).sum(axis=2).max()) * np.sqrt(law.dimension)
-        for cubes in law.groups
-    )
+    largest_entry = max(float(np.abs(cubes.affine).sum(axis=2).max()) for cubes in law.groups)
+    return largest_entry * math.sqrt(law.dimension)
 
 
 def _expectation(law: LawArrays, b: Array, l1: float) -> LowerBound:
@@ -205,6 +205,6 @@ def _along(
     ends = [start, *inside, end]
     pieces = [
         integrate.quad(integrand, low, high, epsabs=1e-14, epsrel=1e-13, limit=200, full_output=1)
-        for low, high in zip(ends[:-1], ends[1:], strict=True)
+        for low, high in pairwise(ends)
     ]
     return sum(piece[0] for piece in pieces), sum(piece[1] for piece in pieces)

@@ -114,8 +114,7 @@ def optimum_text(optimum: Optimum) -> str:
     converged = sum(start.converged for start in optimum.starts)
     lines = [
         loss_text(optimum, optimum.sae),
-        f"{'lower bound':<16}{optimum.lower_bound:<22.15g}"
-        "no SAE of this width has a smaller loss",
+        f"{'lower bound':<16}{optimum.lower_bound:<22.15g}no SAE of this width has a smaller loss",
         f"{'gap':<16}{optimum.gap:<22.3g}total - lower bound",
         f"starts          {len(totals)}: {converged} converged, {reached} reached this loss "
         f"(within 1e-8), worst {max(totals):.6g}",

@@ -90,7 +90,7 @@ def _exact_cost(law: Law, angle: float) -> float:
     return expected_loss(law, frame_sae(angle), Objective(l1=0.0)).l1
 
 
-def two_dimensional() -> list[Routes]:
+def _two_dimensional() -> list[Routes]:
     law = preset("shared")
     (segments,) = law_arrays(law).groups
     second = np.einsum(
@@ -129,7 +129,7 @@ def _total(angle: float, gain: float) -> Routes:
     return Routes(
         # Only a total that reconstructs counts.
         exact=loss.l1 if loss.reconstruction < 1e-14 else np.nan,
-        optimised=float(programme.fun),
+        optimised=float(programme.fun or np.nan),
         independent=float(pointwise_gauge(atoms)(target[None])[0]),
     )
 
@@ -139,17 +139,17 @@ def _gains() -> tuple[float, float]:
     return s, s * s
 
 
-def axis_aligned_total() -> list[Routes]:
+def _axis_aligned_total() -> list[Routes]:
     decoder, both = _gains()
     return [_total(_AXES, both), _total(_AXES, decoder)]
 
 
-def diagonal_total() -> list[Routes]:
+def _diagonal_total() -> list[Routes]:
     decoder, both = _gains()
     return [_total(_DIAGONAL, both), _total(_DIAGONAL, decoder)]
 
 
-def ratio() -> list[Routes]:
+def _ratio() -> list[Routes]:
     return [_quotient(_total(_AXES, gain), _total(_DIAGONAL, gain)) for gain in _gains()]
 
 
@@ -164,7 +164,7 @@ def _quotient(top: Routes, bottom: Routes) -> Routes:
     )
 
 
-def lower_loss_first() -> list[Routes]:
+def _lower_loss_first() -> list[Routes]:
     axes, diagonal = (pointwise_gauge(frame_atoms(angle)) for angle in (_AXES, _DIAGONAL))
     routes = []
     for amplitudes in SAMPLE_AMPLITUDES:
@@ -220,9 +220,7 @@ def _principal_components(name: str) -> list[Routes]:
     least, most = extremes(cumulant)
     # Both directions have the variance E x², so only fourth moments differ.
     fourth = _quadrature(law, lambda x: (x[:, 0] + x[:, 1]) ** 4 / 4 - x[:, 0] ** 4)
-    excess = replace(
-        fourth, exact=cumulant(_DIAGONAL) - cumulant(_AXES), optimised=most - least
-    )
+    excess = replace(fourth, exact=cumulant(_DIAGONAL) - cumulant(_AXES), optimised=most - least)
     return [isotropy, split, excess]
 
 
@@ -241,15 +239,15 @@ def _fourth_moment(law: Law, angle: float) -> float:
     return total
 
 
-def principal_components_first() -> list[Routes]:
+def _principal_components_first() -> list[Routes]:
     return _principal_components("shared")
 
 
-def principal_components_second() -> list[Routes]:
+def _principal_components_second() -> list[Routes]:
     return _principal_components("independent")
 
 
-def lower_loss_second() -> list[Routes]:
+def _lower_loss_second() -> list[Routes]:
     law = preset("independent")
 
     def cost(angle: float) -> float:
@@ -278,7 +276,7 @@ def _least_loss(law: Law, angle: float) -> Routes:
     )
 
 
-def true_features() -> list[Routes]:
+def _true_features() -> list[Routes]:
     ties = [_tie(f) for f in (1.0, 0.0, 0.5)]
     # In between the best rotation is not the diagonal, so the tie is no optimiser's answer.
     ties[2] = replace(ties[2], optimised=None)
@@ -315,7 +313,7 @@ def _tie(magnitude_correlation: float) -> Routes:
     )
 
 
-def global_optimum() -> list[Routes]:
+def _global_optimum() -> list[Routes]:
     law = preset("shared")
     routes = []
     for value in SAMPLE_L1S:
@@ -324,7 +322,8 @@ def global_optimum() -> list[Routes]:
         def bound(x: Array, l1: float = l1) -> Array:
             r = np.linalg.norm(x, axis=1)
             t = np.maximum(r - l1 / 2, 0.0)
-            return (r - t) ** 2 + l1 * t
+            loss: Array = (r - t) ** 2 + l1 * t
+            return loss
 
         objective = Objective(l1=l1)
         routes.append(
@@ -339,14 +338,14 @@ def global_optimum() -> list[Routes]:
 
 #: The numeric routes of each claim's quantities, by the claim's id.
 ROUTES: dict[str, Callable[[], list[Routes]]] = {
-    "two-dimensional": two_dimensional,
-    "axis-aligned-total": axis_aligned_total,
-    "diagonal-total": diagonal_total,
-    "ratio": ratio,
-    "lower-loss-first": lower_loss_first,
-    "principal-components-first": principal_components_first,
-    "principal-components-second": principal_components_second,
-    "lower-loss-second": lower_loss_second,
-    "true-features": true_features,
-    "global-optimum": global_optimum,
+    "two-dimensional": _two_dimensional,
+    "axis-aligned-total": _axis_aligned_total,
+    "diagonal-total": _diagonal_total,
+    "ratio": _ratio,
+    "lower-loss-first": _lower_loss_first,
+    "principal-components-first": _principal_components_first,
+    "principal-components-second": _principal_components_second,
+    "lower-loss-second": _lower_loss_second,
+    "true-features": _true_features,
+    "global-optimum": _global_optimum,
 }

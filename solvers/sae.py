@@ -61,9 +61,7 @@ class Sae:
         given = {"W_enc": W_enc, "b_enc": b_enc, "W_dec": W_dec, "b_dec": b_dec}
         arrays = {name: _finite(name, value) for name, value in given.items()}
         if arrays["W_enc"].ndim != 2 or arrays["W_enc"].size == 0:
-            raise InputError(
-                f"W_enc: expected shape (d_in, d_sae), got {arrays['W_enc'].shape}"
-            )
+            raise InputError(f"W_enc: expected shape (d_in, d_sae), got {arrays['W_enc'].shape}")
         d_in, d_sae = arrays["W_enc"].shape
         expected = {"b_enc": (d_sae,), "W_dec": (d_sae, d_in), "b_dec": (d_in,)}
         for name, shape in expected.items():
@@ -121,9 +119,7 @@ class Sae:
     def save(self, path: str | Path) -> None:
         """Write the four arrays to an .npz file, whole or not at all."""
         with written_beside(Path(path)) as temporary, temporary.open("wb") as file:
-            np.savez(
-                file, W_enc=self.W_enc, b_enc=self.b_enc, W_dec=self.W_dec, b_dec=self.b_dec
-            )
+            np.savez(file, W_enc=self.W_enc, b_enc=self.b_enc, W_dec=self.W_dec, b_dec=self.b_dec)
 
 
 def _finite(name: str, value: ArrayLike) -> Array:

@@ -115,15 +115,18 @@ def check(claim: Claim, routes: Callable[[], list[Routes]]) -> CheckedClaim:
     try:
         finding = claim.prove()
     except ProofError as error:
-        return CheckedClaim(
-            claim.id, claim.statement, claim.place, "proof failed", str(error), ()
-        )
+        return CheckedClaim(claim.id, claim.statement, claim.place, "proof failed", str(error), ())
     quantities = tuple(
         _compare(quantity, numbers)
         for quantity, numbers in zip(finding.quantities, routes(), strict=True)
     )
     return CheckedClaim(
-        claim.id, claim.statement, claim.place, finding.verdict, finding.explanation, quantities
+        claim.id,
+        claim.statement,
+        claim.place,
+        finding.verdict.value,
+        finding.explanation,
+        quantities,
     )
 
 

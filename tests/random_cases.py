@@ -10,7 +10,7 @@ Array = NDArray[np.float64]
 
 
 def dyadic(rng: np.random.Generator, shape: tuple[int, ...], denominator: int = 16) -> Array:
-    """Return random multiples of 1/denominator in about [-2, 2]: floats that are small rationals."""
+    """Return random multiples of 1/denominator in [-2, 2]."""
     return rng.integers(-2 * denominator, 2 * denominator + 1, size=shape) / denominator
 
 

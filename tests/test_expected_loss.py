@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from solvers.expected_loss import expected_loss, expected_loss_and_gradient
+from solvers.expected_loss import expected_loss
 from solvers.objectives import Objective
-from solvers.sae import PARAMETERS, Sae
+from solvers.sae import Sae
 from tests.oracles import components_from_specification, exact_expectations
 from tests.random_cases import random_sae, random_specification
-from theory import InputError, Law, law_from_dict
+from theory import law_from_dict
 
 CASES = 240
 

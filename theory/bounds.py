@@ -74,12 +74,8 @@ def radial_bound(law: Law, witness: Witness) -> Expectation:
     """
     h = soft_threshold()
     pieces = [
-        Piece(
-            lambda r: h.loss_above.subs(RADIUS, r[0]), [lambda r: r[0] - h.threshold]
-        ),
-        Piece(
-            lambda r: h.loss_below.subs(RADIUS, r[0]), [lambda r: h.threshold - r[0]]
-        ),
+        Piece(lambda r: h.loss_above.subs(RADIUS, r[0]), [lambda r: r[0] - h.threshold]),
+        Piece(lambda r: h.loss_below.subs(RADIUS, r[0]), [lambda r: h.threshold - r[0]]),
     ]
     bound = piecewise_expectation(radial_law(law), pieces, witness)
     return Expectation(sympy.factor(bound.value), bound.conditions)

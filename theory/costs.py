@@ -172,7 +172,9 @@ def _corners(part: Component) -> list[Point]:
     corners: list[Point] = [part.point]
     for u in part.coordinates:
         corners = [
-            tuple(entry.subs(u, value) for entry in corner) for corner in corners for value in (0, 1)
+            tuple(entry.subs(u, value) for entry in corner)
+            for corner in corners
+            for value in (0, 1)
         ]
     return corners
 
@@ -189,7 +191,8 @@ def _within_span(code: Code, law: Law) -> tuple[Code, Law]:
         for column in (*part.matrix.columnspace(), part.offset):
             if not (basis * coordinates * column - column).is_zero_matrix:
                 raise InputError(
-                    f"{code.name}: expected atoms whose cone holds the law, but their span does not"
+                    f"{code.name}: expected atoms whose cone holds the law; even their span "
+                    "does not"
                 )
         parts.append(
             Component(
@@ -288,7 +291,10 @@ def tie_probability(magnitude_correlation: Number = MAGNITUDE_CORRELATION) -> sy
     """
     f = exact_number(magnitude_correlation, "magnitude_correlation")
     law = one_hot_sets(magnitude_correlation=f, onehot_probability=ONEHOT_PROBABILITY)
-    witness = {ONEHOT_PROBABILITY: sympy.Rational(1, 3), MAGNITUDE_CORRELATION: sympy.Rational(1, 2)}
+    witness = {
+        ONEHOT_PROBABILITY: sympy.Rational(1, 3),
+        MAGNITUDE_CORRELATION: sympy.Rational(1, 2),
+    }
     difference = (
         activation_cost(axis_aligned(), law, witness).value
         - activation_cost(diagonal(), law, witness).value

@@ -1,10 +1,11 @@
 """Laws from text: a preset with settings, or a JSON law file, checked to the last key.
 
-    shared
-    independent:onehot_probability=0.25,amplitude=2
-    path/to/law.json    {"sets": [2, 2], "magnitude_correlation": 0.5, ...}
+shared
+independent:onehot_probability=0.25,amplitude=2
+path/to/law.json    {"sets": [2, 2], "magnitude_correlation": 0.5, ...}
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 from theory.errors import InputError
@@ -43,7 +44,7 @@ def load_law(text_or_path: str | Path) -> Law:
     text = str(text_or_path)
     name, colon, settings = text.partition(":")
     if not isinstance(text_or_path, Path) and name in PRESETS:
-        return preset(name, **_settings(name, settings, bool(colon)))
+        return replace(preset(name, **_settings(name, settings, bool(colon))), name=text)
     path = Path(text)
     try:
         exists = path.is_file()

@@ -363,5 +363,7 @@ def preset(name: str, **settings: Number) -> Law:
     known = ("onehot_probability", "amplitude", "magnitude_correlation")
     for key in settings:
         if key not in known:
-            raise InputError(f"{name}: unknown setting {key!r}, expected one of {', '.join(known)}")
+            raise InputError(
+                f"{name}: unknown setting {key!r}, expected one of {', '.join(known)}"
+            )
     return one_hot_sets(name=name, **{**PRESETS[name], **settings})  # type: ignore[arg-type]

@@ -14,7 +14,7 @@ from theory.costs import Linear
 from theory.errors import InputError
 from theory.integration import Expectation, Piece, Point, piecewise_expectation
 from theory.laws import Law
-from theory.symbols import ACTIVATION, L1, RADIUS
+from theory.symbols import L1, RADIUS
 from theory.witness import Witness
 
 

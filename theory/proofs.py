@@ -312,9 +312,7 @@ def global_optimum() -> Finding:
     for value in SAMPLE_L1S:
         bound = radial_bound(law, {L1: value})
         loss = orthogonal_frame_loss(diagonal(), law, {L1: value})
-        require(
-            sympy.simplify(bound.value - loss.value) == 0, f"bound = loss around λ = {value}"
-        )
+        require(sympy.simplify(bound.value - loss.value) == 0, f"bound = loss around λ = {value}")
         quantities.append(Quantity(f"least loss at λ = {value}", bound.value, {L1: value}))
     return Finding(
         Verdict.HOLDS if attained else Verdict.FAILS,

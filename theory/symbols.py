@@ -22,8 +22,6 @@ PHI: Final = sympy.Symbol("phi", real=True)
 L1: Final = sympy.Symbol("lambda", positive=True)
 #: Norm r = ‖x‖ of a data point, or its length along a ray.
 RADIUS: Final = sympy.Symbol("r", positive=True)
-#: One activation.
-ACTIVATION: Final = sympy.Symbol("f_i", nonnegative=True)
 #: Coefficient of a latent before both layers (the reading "through both layers").
 COEFFICIENT: Final = sympy.Symbol("c", nonnegative=True)
 #: One-hot probability.

@@ -25,7 +25,7 @@ def value_at(expression: sympy.Expr, witness: Witness) -> sympy.Expr:
     Examples
     --------
     >>> from theory.symbols import THETA
-    >>> value_at(sympy.cos(THETA), {THETA: sympy.pi / 3}).round(6)
+    >>> float(value_at(sympy.cos(THETA), {THETA: sympy.pi / 3}))
     0.5
     """
     number = sympy.N(sympy.sympify(expression).subs(witness), _DIGITS)
