@@ -19,6 +19,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from theory.errors import InputError
+
 Array = NDArray[np.float64]
 
 # Lines closer to parallel than this meet at infinity; its inverse is still finite.
@@ -62,7 +64,7 @@ def pair_moments(preactivations: Array) -> Array:
 
     Raises
     ------
-    NotImplementedError
+    InputError
         For a cube dimension k that has no formula here.
 
     Examples
@@ -74,8 +76,8 @@ def pair_moments(preactivations: Array) -> Array:
     """
     cube_dimension = preactivations.shape[-1] - 1
     if cube_dimension not in _MOMENTS:
-        raise NotImplementedError(
-            f"cube dimension {cube_dimension}: moments are known for {sorted(_MOMENTS)}"
+        raise InputError(
+            f"law: cube dimension {cube_dimension}: expected one of {sorted(_MOMENTS)}"
         )
     return _MOMENTS[cube_dimension](preactivations)
 
@@ -113,27 +115,28 @@ def _power_integrals(length: Array, middle: Array) -> Array:
 def _square(a: Array) -> Array:
     lines = _unit_lines(a)
     count, n, _ = lines.shape
-    apart = np.ascontiguousarray(lines.transpose(2, 0, 1))
-    columns, rows = apart[:, :, :, None], apart[:, :, None, :]
     parallel, itself, share = _pairs(n)
 
-    # What the square's four edges leave of each line, and each line of the two far edges.
-    on_line, on_edge, turn = _crossings(columns, _EDGES, _PARALLEL, 0.0)
+    # Each line (rows) meets the four edges and then every line (columns).
+    apart = np.ascontiguousarray(lines.transpose(2, 0, 1))
+    others = np.empty((3, count, 1, 4 + n))
+    others[:, :, 0, :4] = _EDGES[:, None, :]
+    others[:, :, 0, 4:] = apart
+    on_line, on_edge, turn = _crossings(apart[:, :, :, None], others, parallel, itself)
     inside = turn > 0
-    low = np.where(inside, on_line, -np.inf).max(axis=2)[:, :, None]
-    high = np.where(inside, np.inf, on_line).min(axis=2)[:, :, None]
+
+    # What the edges leave of each line, and what each line leaves of the two far edges.
+    low = np.where(inside[:, :, :4], on_line[:, :, :4], -np.inf).max(axis=2)[:, :, None]
+    high = np.where(inside[:, :, :4], np.inf, on_line[:, :, :4]).min(axis=2)[:, :, None]
     high = np.maximum(low, high)
-    inside = inside[:, :, :2]
     on_edge = np.minimum(np.maximum(on_edge[:, :, :2], _EDGE_START), _EDGE_END)
-    edge_low = np.where(inside, _EDGE_START, on_edge)
-    edge_high = np.where(inside, on_edge, _EDGE_END)
+    edge_low = np.where(inside[:, :, :2], _EDGE_START, on_edge)
+    edge_high = np.where(inside[:, :, :2], on_edge, _EDGE_END)
 
     # Chord i cut by half-plane j, from `low` to `high`.
-    cut, _, turn = _crossings(columns, rows, parallel, itself)
-    cut = np.minimum(np.maximum(cut, low), high)
-    inside = turn > 0
-    start = np.where(inside, cut, low)
-    end = np.where(inside, high, cut)
+    cut = np.minimum(np.maximum(on_line[:, :, 4:], low), high)
+    start = np.where(inside[:, :, 4:], cut, low)
+    end = np.where(inside[:, :, 4:], high, cut)
     chord_integrals = _power_integrals(end - start, 0.5 * (end + start))
     chord_integrals *= share
     chords = _from_chord(lines) @ chord_integrals
@@ -167,14 +170,20 @@ def _unit_lines(a: Array) -> Array:
 
 @lru_cache(maxsize=16)
 def _pairs(n: int) -> tuple[Array, Array, Array]:
-    """Return, for pairs (i, j) of n lines: turn if parallel, 1 if i = j, share of chord i."""
-    itself = np.eye(n)
-    order = np.where(np.tri(n, k=-1, dtype=bool), -_PARALLEL, _PARALLEL)
-    return order, itself, (1.0 - 0.5 * itself)[:, None, :]
+    """Return what `_crossings` needs of n lines (rows) and four edges and n lines (columns).
+
+    The turn of parallel lines; 1 where row and column are one line; the share of chord i in
+    the pair (i, j), which is half if i = j, where the chord is counted from both sides.
+    """
+    itself = np.zeros((n, 4 + n))
+    itself[:, 4:] = np.eye(n)
+    parallel = np.full((n, 4 + n), _PARALLEL)
+    parallel[:, 4:][np.tri(n, k=-1, dtype=bool)] = -_PARALLEL
+    return parallel, itself, (1.0 - 0.5 * np.eye(n))[:, None, :]
 
 
 def _crossings(
-    lines: Array, others: Array, parallel: Array | float, itself: Array | float
+    lines: Array, others: Array, parallel: Array, itself: Array
 ) -> tuple[Array, Array, Array]:
     """Return where two lines cross, as t on the one and on the other, and how they turn.
 
@@ -207,17 +216,17 @@ def _from_chord(lines: Array) -> Array:
     On the chord ũ(t) = foot + t · direction and h_F = offset; each moment carries its factor
     1/(2 + degree).
     """
-    foot = lines * -lines[:, :, :1]
-    foot[:, :, 0] = 1.0
-    direction = np.zeros_like(lines)
-    direction[:, :, 1] = -lines[:, :, 2]
-    direction[:, :, 2] = lines[:, :, 1]
-    foot_row, foot_column = foot[:, :, _ROW], foot[:, :, _COLUMN]
-    direction_row, direction_column = direction[:, :, _ROW], direction[:, :, _COLUMN]
-    table = np.empty((*foot_row.shape, 3))
-    table[..., 0] = foot_row * foot_column
-    table[..., 1] = foot_row * direction_column + direction_row * foot_column
-    table[..., 2] = direction_row * direction_column
+    # ũ(t) as coefficients of 1 and t.
+    chord = np.zeros((*lines.shape, 2))
+    chord[:, :, 0, 0] = 1.0
+    chord[:, :, 1:, 0] = lines[:, :, 1:] * -lines[:, :, :1]
+    chord[:, :, 1, 1] = -lines[:, :, 2]
+    chord[:, :, 2, 1] = lines[:, :, 1]
+    row, column = chord[:, :, _ROW], chord[:, :, _COLUMN]
+    table = np.empty((*row.shape[:3], 3))
+    table[..., 0] = row[..., 0] * column[..., 0]
+    table[..., 1] = row[..., 0] * column[..., 1] + row[..., 1] * column[..., 0]
+    table[..., 2] = row[..., 1] * column[..., 1]
     table *= (lines[:, :, :1] * _DEGREE_FACTOR)[..., None]
     return table
 

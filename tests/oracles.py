@@ -521,7 +521,7 @@ def midpoint_grid_expectation(
         # The reshape keeps the shape (d, 0) of a point mass.
         matrix = np.array(
             [[float(entry) for entry in row] for row in component.matrix], dtype=np.float64
-        ).reshape(-1, k)
+        ).reshape(len(component.matrix), k)
         offset = np.array([float(entry) for entry in component.offset], dtype=np.float64)
         for start in range(0, n**k, block):
             index = np.arange(start, min(start + block, n**k))

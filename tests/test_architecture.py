@@ -1,0 +1,76 @@
+"""Imports run one way; theory knows no numbers; the two routes share nothing but the law."""
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+# From what is imported by all to what imports all; a module imports only modules before it.
+THEORY = (
+    "errors", "symbols", "exact_numbers", "strict_json", "witness", "laws", "law_files",
+    "integration", "moments", "codes", "costs", "losses", "bounds", "claims", "proofs",
+)  # fmt: skip
+SOLVERS = (
+    "files", "progress", "law_arrays", "regions", "sae", "objectives", "expected_loss",
+    "parameters", "radial_bound", "frames", "quadrature", "checkpoints", "minimize", "routes",
+    "verify", "figures", "documents", "report", "cli",
+)  # fmt: skip
+THIRD_PARTY = {
+    "theory": {"sympy"},
+    "solvers": {"numpy", "scipy", "sympy", "safetensors", "matplotlib"},
+}
+
+
+def imports(path: Path) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            found.add(node.module or "")
+    return found
+
+
+def modules(package: str) -> dict[str, set[str]]:
+    paths = (ROOT / package).glob("*.py")
+    return {path.stem: imports(path) for path in paths if path.stem != "__init__"}
+
+
+@pytest.mark.parametrize(("package", "order"), [("theory", THEORY), ("solvers", SOLVERS)])
+def test_imports_run_down_the_list(package: str, order: tuple[str, ...]) -> None:
+    found = modules(package)
+    assert set(found) == set(order), "this test's list names every module"
+    for name, imported in found.items():
+        inside = {i.split(".")[1] for i in imported if i.startswith(f"{package}.")}
+        later = {i for i in inside if order.index(i) >= order.index(name)}
+        assert not later, f"{package}.{name} imports {later}"
+
+
+@pytest.mark.parametrize("package", ["theory", "solvers"])
+def test_third_parties(package: str) -> None:
+    for name, imported in modules(package).items():
+        tops = {i.split(".")[0] for i in imported} - set(sys.stdlib_module_names)
+        allowed = (
+            THIRD_PARTY[package] | {"theory"} | ({package} if package == "solvers" else set())
+        )
+        assert tops <= allowed, f"{package}.{name} imports {tops - allowed}"
+
+
+def test_only_figures_import_matplotlib() -> None:
+    users = {name for name, i in modules("solvers").items() if any("matplotlib" in m for m in i)}
+    assert users == {"figures"}
+
+
+@pytest.mark.parametrize("name", ["regions", "expected_loss", "law_arrays"])
+def test_the_numeric_route_takes_nothing_from_theory_but_the_law(name: str) -> None:
+    used = {i for i in modules("solvers")[name] if i.split(".")[0] == "theory"}
+    assert used <= {"theory.laws", "theory.errors"}
+
+
+def test_the_oracle_shares_no_code() -> None:
+    used = {i.split(".")[0] for i in imports(ROOT / "tests" / "oracles.py")}
+    assert not used & {"theory", "solvers", "tests"}

@@ -1,0 +1,276 @@
+"""Readers: SAEs trained by a real library against sampled values, and hostile files."""
+
+import json
+import pickle
+import shutil
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from solvers import InputError, Objective, Sae, expected_loss, load_checkpoint
+from theory import law_from_dict
+
+TRAINED = Path(__file__).parent / "data" / "trained"
+MANIFEST = json.loads((TRAINED / "manifest.json").read_text())
+STANDARD = [entry for entry in MANIFEST if entry["name"].startswith("saelens_standard")]
+ONE = TRAINED / STANDARD[0]["path"]
+
+
+def test_the_manifest_holds_the_standard_checkpoints() -> None:
+    assert len(STANDARD) == 7
+
+
+@pytest.mark.parametrize("form", ["", "training"])
+@pytest.mark.parametrize("entry", STANDARD, ids=lambda entry: entry["name"])
+def test_exact_figures_lie_within_four_standard_errors_of_the_sampled(
+    entry: dict[str, Any], form: str
+) -> None:
+    sae = load_checkpoint(TRAINED / entry["path"] / form)
+    objective = Objective(l1=entry["l1"], sparsity="decoder-norm", decoder="free")
+    loss = expected_loss(law_from_dict(entry["law"]), sae, objective)
+    exact = {
+        "mse": loss.reconstruction,
+        "l1": loss.l1,
+        "l1_weighted": loss.sparsity / entry["l1"],
+        "l0": loss.l0,
+        "total": loss.total,
+    }
+    assert exact.keys() == entry["sampled"].keys()
+    for name, value in exact.items():
+        sampled = entry["sampled"][name]
+        assert abs(value - sampled["mean"]) <= 4 * sampled["standard_error"], name
+
+
+def test_which_encoders_subtract_b_dec_is_in_the_notes() -> None:
+    notes = {
+        entry["name"]: load_checkpoint(TRAINED / entry["path"]).notes[0] for entry in STANDARD
+    }
+    for entry in STANDARD:
+        centred = entry["training_loss"]["encoder_subtracts_b_dec"]
+        assert ("subtracts b_dec; folded" in notes[entry["name"]]) == centred
+
+
+def test_either_file_of_a_folder_names_it() -> None:
+    whole = load_checkpoint(ONE)
+    for name in ("cfg.json", "sae_weights.safetensors"):
+        np.testing.assert_array_equal(load_checkpoint(ONE / name).W_dec, whole.W_dec)
+
+
+def test_npz_round_trip(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    arrays = {"W_enc": rng.normal(size=(3, 5)), "b_enc": rng.normal(size=5)}
+    arrays |= {"W_dec": rng.normal(size=(5, 3)), "b_dec": rng.normal(size=3)}
+    path = tmp_path / "weights.npz"
+    Sae(**arrays).save(path)
+    loaded = load_checkpoint(path)
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(getattr(loaded, name), array)
+    assert [p.name for p in tmp_path.iterdir()] == ["weights.npz"]
+
+
+def good() -> dict[str, Any]:
+    return {
+        "W_enc": np.ones((2, 3)),
+        "b_enc": np.zeros(3),
+        "W_dec": np.ones((3, 2)),
+        "b_dec": np.zeros(2),
+    }
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"W_enc": None}, "W_enc: expected this array in an .npz file, found W_dec, b_dec, b_enc"),
+        ({"threshold": np.zeros(3)}, "threshold: unknown array, expected only W_enc"),
+        ({"b_enc": np.zeros(2)}, r"b_enc: expected shape \(3,\)"),
+        ({"W_dec": np.ones((2, 3))}, r"W_dec: expected shape \(3, 2\)"),
+        ({"b_dec": np.array([0, np.nan])}, r"b_dec: expected finite numbers, got nan"),
+        ({"b_dec": np.array(["a", "b"])}, "b_dec: expected an array of real numbers"),
+        ({"W_enc": np.zeros((0, 3))}, "W_enc: expected shape"),
+    ],
+)
+def test_npz_with_wrong_arrays(tmp_path: Path, arrays: dict[str, Any], message: str) -> None:
+    path = tmp_path / "weights.npz"
+    np.savez(path, **{k: v for k, v in {**good(), **arrays}.items() if v is not None})
+    with pytest.raises(InputError, match=message) as caught:
+        load_checkpoint(path)
+    assert str(path) in str(caught.value)
+
+
+class Hostile:
+    """Unpickling this creates a file."""
+
+    def __init__(self, trace: Path) -> None:
+        self.trace = trace
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (self.trace,)
+
+
+def test_pickled_objects_are_not_run(tmp_path: Path) -> None:
+    trace, path = tmp_path / "executed", tmp_path / "weights.npz"
+    np.savez(path, **{**good(), "b_enc": np.array([Hostile(trace)], dtype=object)})
+    with pytest.raises(InputError, match="b_enc: expected an array of real numbers, got pickled"):
+        load_checkpoint(path)
+    bare = tmp_path / "bare.npz"
+    bare.write_bytes(pickle.dumps(Hostile(trace)))
+    with pytest.raises(InputError, match="this is neither"):
+        load_checkpoint(bare)
+    assert not trace.exists()
+
+
+@pytest.mark.parametrize("keep", [0, 10, 200, 700, -1])
+def test_truncated_npz(tmp_path: Path, keep: int) -> None:
+    path = tmp_path / "weights.npz"
+    np.savez(path, **good())
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(InputError, match="truncated"):
+        load_checkpoint(path)
+
+
+def test_npz_with_a_damaged_member(tmp_path: Path) -> None:
+    path = tmp_path / "weights.npz"
+    np.savez(path, **good())
+    content = bytearray(path.read_bytes())
+    at = content.index(b"\x93NUMPY") + 140
+    content[at : at + 8] = b"\xff" * 8
+    path.write_bytes(bytes(content))
+    with pytest.raises(InputError, match="damaged"):
+        load_checkpoint(path)
+
+
+def test_npz_members_that_are_no_arrays(tmp_path: Path) -> None:
+    path = tmp_path / "weights.npz"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in good():
+            archive.writestr(f"{name}.npy", b"not an array")
+    with pytest.raises(InputError, match="W_enc: expected an array"):
+        load_checkpoint(path)
+
+
+def test_npz_header_that_lies_about_the_size(tmp_path: Path) -> None:
+    header = b"{'descr': '<f8', 'fortran_order': False, 'shape': (1000000000000, 1000), }"
+    header += b" " * (117 - len(header)) + b"\n"
+    member = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header
+    path = tmp_path / "weights.npz"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in good():
+            archive.writestr(f"{name}.npy", member)
+    with pytest.raises(InputError, match=r"damaged|array"):
+        load_checkpoint(path)
+
+
+def test_zip_bomb(tmp_path: Path) -> None:
+    path = tmp_path / "weights.npz"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in good():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                for _ in range(300):
+                    member.write(bytes(2**20))
+    assert path.stat().st_size < 2 * 2**20
+    with pytest.raises(InputError, match="expected at most 1073741824 bytes of arrays"):
+        load_checkpoint(path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"architecture": "gated"}, "cfg.json: architecture: expected 'standard', got 'gated'"),
+        ({"activation_fn": "topk"}, "cfg.json: activation_fn: expected 'relu', got 'topk'"),
+        (
+            {"normalize_activations": "layer_norm"},
+            "cfg.json: normalize_activations: expected 'none', got 'layer_norm'",
+        ),
+        ({"finetuning_scaling_factor": True}, "finetuning_scaling_factor: expected False"),
+        ({"apply_b_dec_to_input": None}, "apply_b_dec_to_input: expected true or false, got None"),
+        ({"d_in": 3}, "cfg.json: d_in: expected 2, as in W_enc, got 3"),
+        ({"d_sae": 5}, "cfg.json: d_sae: expected 4, as in W_enc, got 5"),
+    ],
+)
+def test_saelens_settings_that_make_another_function(
+    tmp_path: Path, changes: dict[str, Any], message: str
+) -> None:
+    folder = tmp_path / "sae"
+    shutil.copytree(ONE, folder)
+    config = json.loads((folder / "cfg.json").read_text())
+    (folder / "cfg.json").write_text(json.dumps({**config, **changes}))
+    with pytest.raises(InputError, match=message):
+        load_checkpoint(folder)
+
+
+def test_saelens_before_version_6(tmp_path: Path) -> None:
+    """Fields of a pre-6 cfg.json, with the weights of a current one."""
+    folder = tmp_path / "sae"
+    shutil.copytree(ONE, folder)
+    old = {
+        "architecture": "standard",
+        "d_in": 2,
+        "d_sae": 4,
+        "activation_fn_str": "relu",
+        "apply_b_dec_to_input": True,
+        "finetuning_scaling_factor": False,
+        "normalize_activations": "none",
+        "dtype": "torch.float32",
+        "model_name": "toy",
+        "hook_name": "blocks.0",
+        "context_size": 128,
+        "prepend_bos": True,
+    }
+    (folder / "cfg.json").write_text(json.dumps(old))
+    np.testing.assert_array_equal(load_checkpoint(folder).b_enc, load_checkpoint(ONE).b_enc)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "cfg.json: expected JSON"),
+        ("[]", "cfg.json: expected a SAELens configuration with d_in and d_sae"),
+        ('{"trainer": "StandardTrainer"}', "cfg.json: expected a SAELens configuration"),
+    ],
+)
+def test_a_configuration_of_something_else(tmp_path: Path, content: str, message: str) -> None:
+    folder = tmp_path / "sae"
+    shutil.copytree(ONE, folder)
+    (folder / "cfg.json").write_text(content)
+    with pytest.raises(InputError, match=message):
+        load_checkpoint(folder)
+
+
+@pytest.mark.parametrize("keep", [0, 6, 100, -4])
+def test_truncated_safetensors(tmp_path: Path, keep: int) -> None:
+    folder = tmp_path / "sae"
+    shutil.copytree(ONE, folder)
+    weights = folder / "sae_weights.safetensors"
+    weights.write_bytes(weights.read_bytes()[:keep])
+    with pytest.raises(InputError, match=r"sae_weights.safetensors: expected safetensors"):
+        load_checkpoint(folder)
+
+
+def test_safetensors_with_other_arrays(tmp_path: Path) -> None:
+    folder = tmp_path / "sae"
+    shutil.copytree(ONE, folder)
+    arrays = {"W_enc": np.ones((2, 4)), "W_dec": np.ones((4, 2)), "b_dec": np.zeros(2)}
+    save_file(arrays, folder / "sae_weights.safetensors")
+    with pytest.raises(InputError, match="b_enc: expected this array in SAELens'"):
+        load_checkpoint(folder)
+
+
+def test_missing_files(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no such file or folder"):
+        load_checkpoint(tmp_path / "nothing.npz")
+    with pytest.raises(InputError, match=r"cfg.json: expected this file of a SAELens checkpoint"):
+        load_checkpoint(tmp_path)
+    (tmp_path / "text.npz").write_text("W_enc")
+    with pytest.raises(InputError, match="this is neither, or it is truncated"):
+        load_checkpoint(tmp_path / "text.npz")
+
+
+def test_a_missing_extra_names_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "safetensors", None)
+    with pytest.raises(InputError, match=r"pip install 'sae-theory\[safetensors\]'"):
+        load_checkpoint(ONE)

@@ -1,0 +1,231 @@
+"""The commands as a user types them: output, exit status, and one line for wrong input."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from solvers import Objective, Sae, expected_loss, load_checkpoint
+from solvers.cli import main
+from theory import load_law
+
+DATA = Path(__file__).parent / "data"
+SAELENS = str(DATA / "trained/saelens/saelens_standard_D1_d4_l10.1_s3")
+GATED = str(DATA / "trained/saelens/saelens_gated_D2_d8_l10.1_s1")
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
+    path = tmp_path / "weights.npz"
+    frame = np.array([[1.0, 0], [-1, 0], [0, 1], [0, -1]])
+    Sae(frame.T, np.zeros(4), frame, np.zeros(2)).save(path)
+    return path
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
+    status = main([str(argument) for argument in arguments])
+    printed = capsys.readouterr()
+    return status, printed.out, printed.err
+
+
+def run_json(capsys: pytest.CaptureFixture[str], *arguments: object) -> dict[str, Any]:
+    status, out, err = run(capsys, *arguments, "--json")
+    assert (status, err) == (0, "")
+    document: dict[str, Any] = json.loads(out)
+    return document
+
+
+def test_loss_json(capsys: pytest.CaptureFixture[str], weights: Path) -> None:
+    document = run_json(capsys, "loss", "shared", weights, "--l1", "0.1", "--weight-decay", "0.25")
+    assert list(document) == [
+        "total", "reconstruction", "sparsity", "weight_decay", "l1", "l0", "firing",
+    ]  # fmt: skip
+    assert document["l1"] == pytest.approx(1, rel=1e-14)
+    assert document["sparsity"] == pytest.approx(0.1, rel=1e-14)
+    assert document["weight_decay"] == 0.25 * 8
+    assert document["firing"] == [0.5] * 4
+    assert document["total"] == pytest.approx(2.1, rel=1e-14)
+
+
+def test_loss_of_a_trained_sae_in_its_own_convention(capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ("loss", "shared", SAELENS, "--l1", 0.1, "--sparsity", "decoder-norm")
+    document = run_json(capsys, *arguments)
+    manifest = json.loads((DATA / "trained/manifest.json").read_text())
+    sampled = manifest[0]["sampled"]["total"]
+    assert abs(document["total"] - sampled["mean"]) < 4 * sampled["standard_error"]
+    status, out, _ = run(capsys, *arguments)
+    assert status == 0
+    assert f"{document['total']:.15g}" in out
+    assert "the encoder subtracts b_dec; folded into b_enc" in out
+
+
+def test_optimum_json_saves_and_plots(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    saved, plot = tmp_path / "best.npz", tmp_path / "best.png"
+    document = run_json(
+        capsys, "optimum", "shared", "--latents", 4, "--l1", 0.1, "--starts", 8, "--seed", 3,
+        "--save", saved, "--plot", plot,
+    )  # fmt: skip
+    assert {"total", "decoder", "lower_bound", "starts", "firing", "l0"} <= set(document)
+    assert len(document["starts"]) == 8
+    assert set(document["starts"][0]) == {"total", "converged"}
+    assert min(start["total"] for start in document["starts"]) == pytest.approx(
+        document["total"], abs=1e-12
+    )
+    sae = load_checkpoint(saved)
+    assert sae.W_dec.tolist() == document["decoder"]
+    again = expected_loss(load_law("shared"), sae, Objective(l1=0.1)).total
+    assert again == pytest.approx(document["total"], rel=1e-15)
+    assert plot.read_bytes().startswith(b"\x89PNG")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["best.npz", "best.png"]
+
+
+def test_optimum_text_shows_angles(capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, _ = run(capsys, "optimum", "shared", "--latents", 4, "--l1", 0.1, "--starts", 8)
+    assert status == 0
+    for angle in ("at 45.0000°", "at 135.0000°", "at -45.0000°", "at -135.0000°"):
+        assert angle in out
+
+
+def test_optimum_says_when_it_has_not_converged(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from solvers import cli  # noqa: PLC0415
+
+    original = cli.minimize_loss
+    monkeypatch.setattr(
+        cli, "minimize_loss", lambda *a, **k: original(*a, **{**k, "max_iterations": 1})
+    )
+    _, out, _ = run(capsys, "optimum", "shared", "--latents", 4, "--l1", 0.1, "--starts", 2)
+    assert "the best start has not converged" in out
+
+
+def test_a_law_file_is_a_law(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, weights: Path
+) -> None:
+    law = tmp_path / "law.json"
+    law.write_text('{"sets": [2, 2], "magnitude_correlation": 1.0}')
+    from_file = run_json(capsys, "loss", law, weights, "--l1", 0.1)
+    assert from_file == run_json(capsys, "loss", "shared", weights, "--l1", 0.1)
+
+
+BAD = [
+    (["loss", "sharde", "{w}", "--l1", "0.1"], "sharde: expected a preset"),
+    (["loss", "shared:amp=1", "{w}", "--l1", "0.1"], "unknown setting 'amp'"),
+    (["loss", "{dir}/bad.json", "{w}", "--l1", "0.1"], "bad.json: unknown key 'set'"),
+    (["loss", "shared", "{dir}/none.npz", "--l1", "0.1"], "none.npz: no such file"),
+    (["loss", "shared", "{dir}/cut.npz", "--l1", "0.1"], "cut.npz: expected an .npz file"),
+    (["loss", "shared", GATED, "--l1", "0.1"], "architecture: expected 'standard', got 'gated'"),
+    (["loss", "shared", "{w}"], "the following arguments are required: --l1"),
+    (["loss", "shared", "{w}", "--l1", "-0.1"], "--l1: expected a finite number ≥ 0, got -0.1"),
+    (["loss", "shared", "{w}", "--l1", "nan"], "--l1: expected a finite number ≥ 0, got nan"),
+    (["loss", "shared", "{w}", "--l1", "x"], "argument --l1: invalid float value: 'x'"),
+    (["loss", "shared", "{w}", "--l1", "1", "--weight-decay", "-1"], "--weight-decay: expected"),
+    (["loss", "shared", "{w}", "--l1", "1", "--sparsity", "l2"], "--sparsity: expected one of l1"),
+    (["loss", "shared", "{w}", "--l1", "1", "--reconstruction", "x"], "--reconstruction: exp"),
+    (["loss", "shared", "{w}", "--l1", "1", "--decoder", "x"], "--decoder: expected one of unit"),
+    (["loss", "{dir}/d3.json", "{w}", "--l1", "1"], "W_enc: expected d_in = 3, the dimension"),
+    (["optimum", "shared", "--l1", "0.1"], "required: --latents"),
+    (["optimum", "shared", "--l1", "0.1", "--latents", "0"], "--latents: expected a whole number"),
+    (["optimum", "shared", "--l1", "0.1", "--latents", "2.5"], "argument --latents: invalid int"),
+    (["optimum", "shared", "--l1", "-1", "--latents", "2"], "--l1: expected a finite number"),
+    (
+        ["optimum", "shared", "--l1", "1", "--latents", "2", "--starts", "0"],
+        "starts: expected a whole number ≥ 1, got 0",
+    ),
+    (
+        ["optimum", "shared", "--l1", "1", "--latents", "2", "--seed", "-1"],
+        "seed: expected a whole number ≥ 0, got -1",
+    ),
+    (
+        ["optimum", "shared", "--l1", "1", "--latents", "2", "--decoder", "free"],
+        "the loss has no minimum",
+    ),
+    (
+        ["optimum", "shared", "--l1", "1", "--latents", "2", "--save", "{dir}/best.pt"],
+        "best.pt: expected a file ending in .npz",
+    ),
+    (
+        ["optimum", "shared", "--l1", "1", "--latents", "2", "--save", "{dir}/no/best.npz"],
+        "cannot be written: no folder",
+    ),
+    (
+        ["optimum", "shared", "--l1", "1", "--latents", "2", "--plot", "{dir}/best.bmp"],
+        "best.bmp: expected a figure ending in .png, .svg, .pdf",
+    ),
+    (["verify", "no-such-claim"], "claim 'no-such-claim': expected one of two-dimensional"),
+    (["veryfy"], "invalid choice: 'veryfy'"),
+    ([], "required: COMMAND"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), BAD, ids=lambda value: str(value)[:40])
+def test_bad_input_is_one_line_and_status_2(
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    weights: Path,
+    arguments: list[str],
+    message: str,
+) -> None:
+    (tmp_path / "bad.json").write_text('{"sets": [2, 2], "set": 1}')
+    (tmp_path / "d3.json").write_text('{"sets": [1, 2]}')
+    (tmp_path / "cut.npz").write_bytes(weights.read_bytes()[:100])
+    before = sorted(path.name for path in tmp_path.iterdir())
+    filled = [argument.format(dir=tmp_path, w=weights) for argument in arguments]
+    status, out, err = run(capsys, *filled)
+    assert (status, out) == (2, "")
+    assert message in err
+    assert err.startswith("sae-theory: error: ")
+    assert err.count("\n") == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["loss", "--help"], ["optimum", "--help"]])
+def test_help(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    assert stop.value.code == 0
+    assert "usage: sae-theory" in capsys.readouterr().out
+
+
+def test_the_installed_command(weights: Path) -> None:
+    command = Path(sys.executable).with_name("sae-theory")
+    done = subprocess.run(
+        [command, "loss", "shared", weights, "--l1", "0.1", "--json"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert json.loads(done.stdout)["total"] == pytest.approx(0.1, rel=1e-14)
+    assert done.stderr == ""
+
+
+def test_a_reader_that_stops_early_causes_no_traceback(weights: Path) -> None:
+    command = Path(sys.executable).with_name("sae-theory")
+    line = f'"{command}" loss shared "{weights}" --l1 0.1 | true'
+    done = subprocess.run(["/bin/sh", "-c", line], capture_output=True, text=True, check=True)
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+def test_an_interrupt_prints_the_best_so_far_and_ends_with_130() -> None:
+    import signal  # noqa: PLC0415
+
+    command = Path(sys.executable).with_name("sae-theory")
+    process = subprocess.Popen(
+        [command, "optimum", "independent", "--latents", "12", "--l1", "0.1",
+         "--starts", "10000", "--json"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stderr is not None
+    assert "starts:" in process.stderr.readline()  # progress, so some starts are done
+    time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=60)
+    document = json.loads(out)
+    assert process.returncode == 130
+    assert document["interrupted"]
+    assert 0 < len(document["starts"]) < 10000

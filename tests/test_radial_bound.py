@@ -1,0 +1,80 @@
+"""The numeric radial bound against closed forms, a grid, and SAEs that try to beat it."""
+
+import numpy as np
+import pytest
+import sympy
+
+from solvers import Objective, Sae, expected_loss, minimize_loss
+from solvers.law_arrays import law_arrays
+from solvers.radial_bound import _expectation, lower_bound
+from tests.oracles import components_from_specification, midpoint_grid_expectation
+from tests.random_cases import random_specification
+from theory import Component, Law, law_from_dict, load_law
+from theory.bounds import radial_bound
+from theory.symbols import L1
+
+
+@pytest.mark.parametrize("value", ["1/10", "1", "5/2", "3"])
+def test_equals_the_closed_form_on_rays(value: str) -> None:
+    l1 = sympy.Rational(value)
+    law = load_law("shared:onehot_probability=1/3")
+    closed = radial_bound(law, {L1: l1}).value.subs(L1, l1)
+    bound = lower_bound(law, Objective(l1=float(l1)), 4)
+    assert bound.value == pytest.approx(float(closed), rel=1e-13)
+    assert bound.error < 1e-13
+
+
+def test_mean_norm_of_a_point_in_the_square() -> None:
+    """For λ → 0 the bound over λ is E‖x‖ = (√2 + asinh 1)/3 on the second data set."""
+    bound = lower_bound(load_law("independent"), Objective(l1=1e-7), 4)
+    assert bound.value / 1e-7 == pytest.approx((np.sqrt(2) + np.arcsinh(1)) / 3, rel=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_expectation_at_any_b_dec_against_a_grid(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    specification = random_specification(rng)
+    law = law_from_dict(specification)
+    b, l1 = rng.normal(size=law.dimension), float(rng.uniform(0.1, 3))
+
+    def h(x: np.ndarray) -> np.ndarray:
+        r = np.linalg.norm(x - b, axis=1)
+        return np.where(r >= l1 / 2, l1 * r - l1**2 / 4, r**2)
+
+    grid = midpoint_grid_expectation(components_from_specification(specification), h, 400)
+    assert _expectation(law_arrays(law), b, l1).value == pytest.approx(grid, rel=2e-5)
+
+
+def test_a_flat_parallelogram_is_averaged_as_the_segment_that_it_is() -> None:
+    """x = u1 + u2 on a line: E|x| = 1, whatever way the component is written."""
+    matrix = sympy.ImmutableMatrix([[1, 1], [0, 0]])
+    law = Law((Component(sympy.Integer(1), matrix, sympy.zeros(2, 1)),))
+    value = _expectation(law_arrays(law), np.zeros(2), 1e-6).value
+    assert value / 1e-6 == pytest.approx(1.0, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    "objective",
+    [
+        Objective(l1=0.3),
+        Objective(l1=0.3, weight_decay=0.01),
+        Objective(l1=0.3, sparsity="decoder-norm", decoder="free"),
+        Objective(l1=0.3, decoder="free", weight_decay=0.02),
+        Objective(l1=0.0),
+    ],
+)
+@pytest.mark.parametrize("seed", range(4))
+def test_no_optimised_sae_beats_it(objective: Objective, seed: int) -> None:
+    law = law_from_dict(random_specification(np.random.default_rng(seed)))
+    best = minimize_loss(law, 5, objective, starts=3, seed=seed, max_iterations=300)
+    assert best.total >= best.lower_bound - best.lower_bound_error - 1e-12
+    assert best.gap == best.total - best.lower_bound
+
+
+def test_b_dec_off_zero_is_allowed_for_in_a_lopsided_law() -> None:
+    """A point mass at 5 costs nothing: b_dec = 5 does it, so the bound must be 0."""
+    point = Component(sympy.Integer(1), sympy.zeros(1, 0), sympy.ImmutableMatrix([[5]]))
+    law = Law((point,))
+    assert expected_loss(law, Sae([[0.0]], [0.0], [[1.0]], [5.0]), Objective(l1=1.0)).total == 0
+    assert lower_bound(law, Objective(l1=1.0), 1).value == pytest.approx(0, abs=1e-6)
+    assert lower_bound(law, Objective(l1=1.0), 1).value <= 1e-15

@@ -1,0 +1,172 @@
+"""The ledger: all claims pass, and a wrong formula, number or step is caught."""
+
+import json
+import math
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sympy
+
+from solvers import verify as module
+from solvers.cli import main
+from solvers.documents import LEDGER_PAGE, ledger_markdown
+from solvers.routes import ROUTES, Routes
+from solvers.verify import CheckedClaim, check, verify
+from theory import proofs
+from theory.claims import Claim, Finding, ProofError, Quantity, Verdict, require
+from theory.proofs import LEDGER
+
+ROOT = Path(__file__).parent.parent
+
+VERDICTS = {
+    "two-dimensional": "holds",
+    "axis-aligned-total": "holds under a named reading",
+    "diagonal-total": "holds under a named reading",
+    "ratio": "holds",
+    "lower-loss-first": "holds",
+    "principal-components-first": "fails as stated",
+    "principal-components-second": "fails as stated",
+    "lower-loss-second": "holds",
+    "true-features": "fails as stated",
+    "global-optimum": "holds",
+}
+
+
+@pytest.fixture(scope="module")
+def ledger() -> tuple[CheckedClaim, ...]:
+    return verify()
+
+
+def test_every_claim_passes_with_its_verdict(ledger: tuple[CheckedClaim, ...]) -> None:
+    assert {claim.id: claim.verdict for claim in ledger} == VERDICTS
+    for claim in ledger:
+        assert claim.passed, claim
+        assert all(q.exact is not None and q.independent is not None for q in claim.quantities)
+        assert any(q.optimised is not None for q in claim.quantities)
+        assert bool(claim.explanation) == (claim.verdict != "holds")
+
+
+def test_values_by_hand(ledger: tuple[CheckedClaim, ...]) -> None:
+    """Numbers worked out on paper, so that no route can drift together with the others."""
+    values = {claim.id: [quantity.value for quantity in claim.quantities] for claim in ledger}
+    assert values["axis-aligned-total"] == pytest.approx([3 / 0.64, 3 / 0.8])
+    assert values["diagonal-total"] == pytest.approx([1.5 * 2**0.5 / 0.64, 1.5 * 2**0.5 / 0.8])
+    assert values["ratio"] == pytest.approx([2**0.5] * 2)
+    assert values["lower-loss-first"][0] == pytest.approx(1 - 0.5**0.5)
+    assert values["principal-components-first"] == pytest.approx([1, 0.2, 0.2])
+    assert values["principal-components-second"] == pytest.approx([1, 0.15, 1 / 15])
+    assert values["lower-loss-second"][:2] == pytest.approx([2 * 2**0.5 / 3, 1])
+    assert values["true-features"][:2] == pytest.approx([2 - 2**0.5, (10 - 6 * 2**0.5) / 7])
+    assert values["global-optimum"][-1] == pytest.approx(2 / 3)
+
+
+def test_the_ledger_and_the_routes_name_the_same_claims() -> None:
+    assert [claim.id for claim in LEDGER] == list(ROUTES) == list(VERDICTS)
+
+
+def finding_of(quantity: Quantity) -> Claim:
+    finding = Finding(Verdict.HOLDS, "", (quantity,))
+    return Claim("planted", "statement", "place", lambda: finding)
+
+
+@pytest.mark.parametrize(
+    ("routes", "passes"),
+    [
+        (Routes(0.5, 0.5, 0.5), True),
+        (Routes(0.5 + 1e-11, 0.5, 0.5), False),
+        (Routes(0.5, 0.5 + 1e-8, 0.5), False),
+        (Routes(0.5, 0.5, 0.5 + 1e-6, independent_error=1e-7), False),
+        (Routes(0.5, 0.5, 0.5 + 1e-6, independent_error=2e-6), True),
+        (Routes(math.nan, 0.5, 0.5), False),
+        (Routes(0.5, math.inf, 0.5), False),
+        (Routes(0.5, None, 0.5), True),
+    ],
+)
+def test_a_deviation_fails_on_either_side(routes: Routes, passes: bool) -> None:
+    claim = finding_of(Quantity("half", sympy.Rational(1, 2)))
+    assert check(claim, lambda: [routes]).passed is passes
+    mirrored = [
+        None if value is None else 1 - value
+        for value in (routes.exact, routes.optimised, routes.independent)
+    ]
+    other_side = replace(routes, exact=mirrored[0], optimised=mirrored[1], independent=mirrored[2])
+    assert check(claim, lambda: [other_side]).passed is passes
+
+
+def test_a_proof_that_breaks_is_reported_with_its_step() -> None:
+    def broken() -> Finding:
+        require(False, "two and two are five")
+        raise AssertionError("not reached")
+
+    checked = check(Claim("planted", "s", "p", broken), list)
+    assert (checked.verdict, checked.passed, checked.error) == ("proof failed", False, None)
+    assert "two and two are five" in checked.explanation
+    with pytest.raises(ProofError):
+        require(sympy.Symbol("x") > 0, "undecided is not true")
+
+
+def test_a_sign_error_in_a_formula_ends_with_status_1(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Turn one sign in the code that the second claim is proved with."""
+    right = proofs.total_coefficient
+    monkeypatch.setattr(
+        proofs,
+        "total_coefficient",
+        lambda code, gain: right(code, gain) - 2 * proofs.AMPLITUDE,
+    )
+    assert main(["verify", "axis-aligned-total", "--json"]) == 1
+    (claim,) = json.loads(capsys.readouterr().out)["claims"]
+    assert claim["verdict"] == "fails as stated"
+    assert not claim["passed"]
+    assert main(["verify", "axis-aligned-total"]) == 1
+    text = capsys.readouterr().out
+    assert "FAILED" in text
+    assert "0 of 1 claims checked out" in text
+
+
+def test_verify_json_and_text(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+    ledger: tuple[CheckedClaim, ...],
+) -> None:  # fmt: skip
+    monkeypatch.setattr("solvers.cli.verify", lambda *_, **__: ledger)
+    assert main(["verify", "--json"]) == 0
+    document: dict[str, Any] = json.loads(capsys.readouterr().out)
+    for claim in document["claims"]:
+        assert {
+            "id", "statement", "verdict", "symbolic", "exact", "optimised", "independent", "error",
+        } <= set(claim)  # fmt: skip
+        assert float(sympy.sympify(claim["symbolic"])) == pytest.approx(claim["exact"], abs=1e-12)
+    assert main(["verify"]) == 0
+    text = capsys.readouterr().out
+    assert "10 of 10 claims checked out by every route" in text
+    assert max(map(len, text.splitlines())) <= 100
+    for claim in ledger:
+        assert claim.verdict in text
+
+
+def test_progress_and_selection() -> None:
+    seen: list[tuple[int, int]] = []
+    claims = verify(["ratio", "two-dimensional"], progress=lambda *at: seen.append(at))
+    assert [claim.id for claim in claims] == ["two-dimensional", "ratio"]
+    assert seen == [(1, 2), (2, 2)]
+    assert module.TOLERANCES["exact"] == 1e-12
+
+
+def test_the_committed_ledger_page_is_current() -> None:
+    assert (ROOT / LEDGER_PAGE).read_text(encoding="utf-8") == ledger_markdown()
+
+
+def test_every_source_key_is_in_the_bibliography() -> None:
+    references = (ROOT / "docs" / "references.md").read_text(encoding="utf-8")
+    known = set(re.findall(r"^\*\*\[(\w+)\]\*\*", references, flags=re.MULTILINE))
+    used = set()
+    for package in ("theory", "solvers", "docs"):
+        for path in (ROOT / package).glob("*.*"):
+            if path.suffix in (".py", ".md"):
+                text = path.read_text(encoding="utf-8")
+                used |= set(re.findall(r"\[([A-Z][A-Za-z]+\d{4}[a-z]?)[\],]", text))
+    assert used <= known
