@@ -3,7 +3,7 @@
     python tests/benchmarks/benchmark_expected_loss.py
 
 Each alternative computes the loss alone; the exact route computes loss and gradient. Times
-are the least of several repeats, as timeit has them; an alternative's accuracy is their deviation from the exact loss.
+are the least of several repeats, as timeit has them; "deviation" is from the exact loss.
 """
 
 import resource
