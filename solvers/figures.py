@@ -72,7 +72,7 @@ def draw_optimum(law: Law, optimum: Optimum, path: Path) -> None:
         if any((firing > 0) == fires for firing in optimum.firing):
             style = {key: _ARROW[fires][key] for key in ("color", "linestyle", "linewidth")}
             axes.plot([], [], label=label, **style)
-    axes.plot(*origin, marker="x", color="black", linestyle="none", label="$b_{dec}$")
+    axes.plot(*origin, "o", color="black", markerfacecolor="white", zorder=5, label="$b_{dec}$")
     axes.set_aspect("equal", adjustable="datalim")
     axes.margins(0.08)
     axes.set_xlabel(f"{labels[0]} (units of the data)")

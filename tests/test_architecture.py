@@ -71,6 +71,8 @@ def test_the_numeric_route_takes_nothing_from_theory_but_the_law(name: str) -> N
     assert used <= {"theory.laws", "theory.errors"}
 
 
-def test_the_oracle_shares_no_code() -> None:
-    used = {i.split(".")[0] for i in imports(ROOT / "tests" / "oracles.py")}
-    assert not used & {"theory", "solvers", "tests"}
+@pytest.mark.parametrize("name", ["oracles.py", "oracle_laws.py"])
+def test_the_oracles_share_no_code(name: str) -> None:
+    used = imports(ROOT / "tests" / name)
+    assert not {module for module in used if module.split(".")[0] in ("theory", "solvers")}
+    assert {module for module in used if module.startswith("tests")} <= {"tests.oracle_laws"}

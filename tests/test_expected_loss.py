@@ -10,7 +10,8 @@ import sympy
 
 from solvers import Objective, Sae, expected_loss, expected_loss_and_gradient
 from solvers.sae import PARAMETERS
-from tests.oracles import components_from_specification, exact_expectations
+from tests.oracle_laws import components_from_specification
+from tests.oracles import exact_expectations
 from tests.random_cases import random_sae, random_specification
 from theory import Component, InputError, Law, law_from_dict, load_law, preset
 from theory.symbols import AMPLITUDE
@@ -18,8 +19,8 @@ from theory.symbols import AMPLITUDE
 CASES = 240
 
 
-def cases(part: int, parts: int) -> Iterator[tuple[dict[str, Any], tuple[Any, ...]]]:
-    for case in range(part, CASES, parts):
+def cases(numbers: range) -> Iterator[tuple[dict[str, Any], tuple[Any, ...]]]:
+    for case in numbers:
         rng = np.random.default_rng([20240314, case])
         specification = random_specification(rng)
         d = len(specification["embedding"][0])
@@ -29,16 +30,28 @@ def cases(part: int, parts: int) -> Iterator[tuple[dict[str, Any], tuple[Any, ..
 
 @pytest.mark.parametrize("part", range(8))
 def test_agrees_with_exact_rational_arithmetic(part: int) -> None:
-    for specification, weights in cases(part, 8):
-        truth = exact_expectations(components_from_specification(specification), *weights)
-        loss = expected_loss(law_from_dict(specification), Sae(*weights), Objective(l1=0.125))
-        l1 = sum(truth.activations)
-        total = truth.reconstruction + Fraction(1, 8) * l1
-        assert abs(Fraction(loss.total) - total) <= Fraction(1e-12) * total
-        assert abs(Fraction(loss.reconstruction) - truth.reconstruction) <= Fraction(1e-12) * total
-        assert loss.l1 == pytest.approx(float(l1), rel=1e-12, abs=1e-14)
-        assert loss.firing == pytest.approx([float(p) for p in truth.firing], rel=0, abs=1e-13)
-        assert loss.l0 == pytest.approx(float(sum(truth.firing)), rel=1e-12, abs=1e-13)
+    for case in cases(range(part, CASES, 8)):
+        compare(*case)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", range(20))
+def test_agrees_with_exact_rational_arithmetic_exhaustively(part: int) -> None:
+    for case in cases(range(CASES + part, CASES + 4000, 20)):
+        compare(*case)
+
+
+def compare(specification: dict[str, Any], weights: tuple[Any, ...]) -> None:
+    """Compare total, parts and firing probabilities with the exact rational numbers."""
+    truth = exact_expectations(components_from_specification(specification), *weights)
+    loss = expected_loss(law_from_dict(specification), Sae(*weights), Objective(l1=0.125))
+    l1 = sum(truth.activations)
+    total = truth.reconstruction + Fraction(1, 8) * l1
+    assert abs(Fraction(loss.total) - total) <= Fraction(1e-12) * total
+    assert abs(Fraction(loss.reconstruction) - truth.reconstruction) <= Fraction(1e-12) * total
+    assert loss.l1 == pytest.approx(float(l1), rel=1e-12, abs=1e-14)
+    assert loss.firing == pytest.approx([float(p) for p in truth.firing], rel=0, abs=1e-13)
+    assert loss.l0 == pytest.approx(float(sum(truth.firing)), rel=1e-12, abs=1e-13)
 
 
 @pytest.mark.parametrize("seed", range(40))

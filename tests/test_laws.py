@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import sympy
 
-from tests.oracles import components_from_specification
+from tests.oracle_laws import components_from_specification
 from tests.random_cases import random_specification
 from theory import Component, InputError, Law, law_from_dict, load_law, one_hot_sets, preset
 from theory.laws import shared_amplitudes

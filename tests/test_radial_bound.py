@@ -7,7 +7,8 @@ import sympy
 from solvers import Objective, Sae, expected_loss, minimize_loss
 from solvers.law_arrays import law_arrays
 from solvers.radial_bound import _expectation, lower_bound
-from tests.oracles import components_from_specification, midpoint_grid_expectation
+from tests.oracle_laws import components_from_specification
+from tests.oracles import midpoint_grid_expectation
 from tests.random_cases import random_specification
 from theory import Component, Law, law_from_dict, load_law
 from theory.bounds import radial_bound

@@ -7,11 +7,8 @@ import numpy as np
 import pytest
 import sympy
 
-from tests.oracles import (
-    components_from_specification,
-    gauge_by_linear_programme,
-    midpoint_grid_expectation,
-)
+from tests.oracle_laws import components_from_specification
+from tests.oracles import gauge_by_linear_programme, midpoint_grid_expectation
 from tests.random_cases import random_specification
 from theory import Component, InputError, Law, law_from_dict, one_hot_sets, preset
 from theory.bounds import attains_radial_bound, is_symmetric, radial_bound

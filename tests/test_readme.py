@@ -1,0 +1,82 @@
+"""What the README shows is what the commands print; its tables and code are current."""
+
+import json
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from solvers import Objective, expected_loss, load_checkpoint, minimize_loss
+from solvers.cli import main
+from theory import law_from_dict
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+CONSOLE = re.findall(r"```console\n\$ sae-theory (.*?)\n(.*?)```", README, flags=re.DOTALL)
+NUMBER = re.compile(r"-?\d+\.?\d*(?:e[+-]?\d+)?$")
+
+
+def agree(shown: str, printed: str) -> bool:
+    """Tell whether two words are equal, or numbers equal up to rounding in a last digit."""
+    if not (NUMBER.match(shown) and NUMBER.match(printed)):
+        return shown == printed
+    return float(shown) == pytest.approx(float(printed), rel=1e-8, abs=1e-6)
+
+
+@pytest.mark.parametrize(("command", "shown"), CONSOLE)
+def test_shown_output_is_printed(
+    command: str,
+    shown: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(ROOT)
+    assert main(shlex.split(command)) == 0
+    printed = capsys.readouterr().out
+    assert len(shown.split()) == len(printed.split())
+    for one, other in zip(shown.split(), printed.split(), strict=True):
+        assert agree(one.strip("(),"), other.strip("(),")), (one, other)
+
+
+def test_both_outputs_are_found() -> None:
+    assert [command.split()[0] for command, _ in CONSOLE] == ["verify", "loss"]
+
+
+def test_the_two_commands_end_as_promised() -> None:
+    lines = [line for line in README.splitlines() if line.startswith("python3 -m venv")]
+    assert [line.split("/")[-1] for line in lines] == ["sae-theory verify", "pytest"]
+
+
+def test_python_code_prints_what_its_comment_says(capsys: pytest.CaptureFixture[str]) -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+    exec(compile(code, "README.md", "exec"), {})
+    assert capsys.readouterr().out.strip() == code.strip().rsplit("# ", maxsplit=1)[1]
+
+
+def test_the_table_of_trained_saes() -> None:
+    entries = {
+        entry["name"].removeprefix("saelens_standard_"): entry
+        for entry in json.loads((ROOT / "tests/data/trained/manifest.json").read_text())
+        if entry["name"].startswith("saelens_standard_")
+    }
+    rows = re.findall(r"^\| `(D\S+)` \| (.*) \|$", README, flags=re.MULTILINE)
+    assert {name for name, _ in rows} == set(entries)
+    for name, cells in rows:
+        sampled, exact, deviation, best, excess = cells.split(" | ")
+        entry = entries[name]
+        law = law_from_dict(entry["law"])
+        sae = load_checkpoint(ROOT / "tests/data/trained" / entry["path"])
+        objective = Objective(l1=entry["l1"], sparsity="decoder-norm", decoder="free")
+        loss = expected_loss(law, sae, objective).total
+        least = minimize_loss(law, sae.d_sae, objective, starts=64).total
+        total = entry["sampled"]["total"]
+        assert sampled == f"{total['mean']:.6f} ± {total['standard_error']:.6f}"
+        assert float(exact) == pytest.approx(loss, abs=6e-9)
+        assert float(deviation) == pytest.approx(
+            (loss - total["mean"]) / total["standard_error"], abs=0.051
+        )
+        assert float(best) == pytest.approx(least, abs=6e-9)
+        assert float(excess.removesuffix(" %")) == pytest.approx(
+            100 * (loss / least - 1), rel=0.1, abs=3e-6
+        )
