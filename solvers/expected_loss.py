@@ -6,6 +6,9 @@ Q_ij = E[1_i 1_j ũ ũᵀ] (`solvers.regions`) and b = b_dec,
     E f_i = e0·Q_ii a_i,   E[f_i x] = X Q_ii a_i,   E[f_i f_j] = a_i·Q_ij a_j,
     E ‖x - x̂‖² = E ‖x - b‖² - 2 Σ_i d_i·E[f_i (x - b)] + Σ_ij d_i·d_j E[f_i f_j].
 
+Rounding errors are a few 1e-16 times the largest of these terms: relative to the loss, they
+grow when weights are so large that the terms cancel.
+
 ReLU is continuous, so a moving boundary between regions adds nothing to the gradient:
 
     ∂/∂a_i = 2 Σ_j d_i·d_j Q_ij a_j - 2 Q_ii (Xᵀ d_i - b·d_i e0) + λ w_i Q_ii e0.
@@ -22,7 +25,9 @@ from numpy.typing import NDArray
 from solvers.law_arrays import Cubes, LawArrays, law_arrays
 from solvers.objectives import Objective
 from solvers.regions import pair_moments
+from solvers.relative_loss import reconstruction_at_origin, relative_parts
 from solvers.sae import Sae
+from solvers.weighted_regions import reaches_origin
 from theory.errors import InputError
 from theory.laws import Law
 
@@ -32,7 +37,7 @@ Array = NDArray[np.float64]
 _PAIRS_AT_ONCE = 2**12
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ExpectedLoss:
     """The exact expected loss of an SAE on a law, in its parts.
 
@@ -54,6 +59,8 @@ class ExpectedLoss:
         Probability that each latent fires.
     objective : Objective
         The convention that the figures are in.
+    reason : str
+        Why the total is infinite; "" if it is not.
     """
 
     total: float
@@ -64,6 +71,7 @@ class ExpectedLoss:
     l0: float
     firing: tuple[float, ...]
     objective: Objective
+    reason: str = ""
 
 
 class Gradient(NamedTuple):
@@ -119,22 +127,42 @@ def expected_loss_and_gradient(law: Law, sae: Sae, objective: Objective) -> Loss
         )
     with np.errstate(over="ignore", invalid="ignore"):
         parts, gradient = loss_parts(arrays, sae.W_enc, sae.b_enc, sae.W_dec, sae.b_dec, objective)
-    total = parts.total
-    if not np.isfinite(total):
+    reason = _why_infinite(arrays, sae, objective)
+    if reason:
+        parts = parts._replace(reconstruction=np.inf)
+        gradient = Gradient(*(np.full_like(array, np.nan) for array in gradient))
+    elif not np.isfinite(parts.total):
         raise InputError("weights: expected numbers whose loss does not overflow a double")
-    firing = tuple(float(p) for p in parts.firing)
-    loss = ExpectedLoss(
-        total=total,
-        # A difference of moments: below zero only by rounding.
+    # Differences of moments: below zero only by rounding.
+    parts = parts._replace(
         reconstruction=max(parts.reconstruction, 0.0),
+        sparsity=max(parts.sparsity, 0.0),
+        activation=np.maximum(parts.activation, 0.0),
+    )
+    loss = ExpectedLoss(
+        total=parts.total,
+        reconstruction=parts.reconstruction,
         sparsity=parts.sparsity,
         weight_decay=parts.weight_decay,
         l1=float(parts.activation.sum()),
         l0=float(parts.firing.sum()),
-        firing=firing,
+        firing=tuple(float(p) for p in parts.firing),
         objective=objective,
+        reason=reason,
     )
     return LossAndGradient(loss, gradient)
+
+
+def _why_infinite(law: LawArrays, sae: Sae, objective: Objective) -> str:
+    if objective.reconstruction != "relative" or not reaches_origin(law):
+        return ""
+    at_origin = reconstruction_at_origin(sae.b_enc, sae.W_dec, sae.b_dec)
+    if not at_origin.any():
+        return ""
+    return (
+        f"the law reaches x = 0, where 1/‖x‖² is not integrable, and x̂(0) = "
+        f"{[float(f'{entry:.6g}') for entry in at_origin]} is not 0"
+    )
 
 
 class LossParts(NamedTuple):
@@ -159,15 +187,62 @@ def loss_parts(
 
     Nothing is checked here; `expected_loss_and_gradient` is the checked way in.
     """
+    norms = np.linalg.norm(W_dec, axis=1)
+    weighted = objective.sparsity == "decoder-norm"
+    penalty = objective.l1 * norms if weighted else np.full(len(b_enc), objective.l1)
+    if objective.reconstruction == "relative":
+        # With no atoms, what is left of the squared loss's pass is the penalty.
+        sums = _pass(law, W_enc, b_enc, np.zeros_like(W_dec), np.zeros_like(b_dec), penalty)
+        relative = relative_parts(law, W_enc, b_enc, W_dec, b_dec)
+        reconstruction = relative.reconstruction
+        to_W_enc, to_b_enc = sums.to_W_enc + relative.to_W_enc, sums.to_b_enc + relative.to_b_enc
+        to_W_dec, to_b_dec = relative.to_W_dec, relative.to_b_dec
+    else:
+        sums = _pass(law, W_enc, b_enc, W_dec, b_dec, penalty)
+        to_W_enc, to_b_enc = sums.to_W_enc, sums.to_b_enc
+        off_centre = b_dec - law.mean
+        reconstruction = (
+            law.spread
+            + float(off_centre @ off_centre)
+            - 2.0 * float(np.vdot(W_dec, sums.with_residual))
+            + float(np.vdot(W_dec @ W_dec.T, sums.together))
+        )
+        to_W_dec = 2.0 * (sums.together @ W_dec - sums.with_residual)
+        to_b_dec = 2.0 * (off_centre + sums.activation @ W_dec)
+    if weighted:
+        # At d_i = 0 the norm has no derivative; 0 is the smallest subgradient.
+        unit = W_dec / np.where(norms > 0, norms, 1.0)[:, None]
+        to_W_dec += objective.l1 * sums.activation[:, None] * unit
+    weight_decay = 0.0
+    if objective.weight_decay:
+        mu = objective.weight_decay
+        weight_decay = mu * float(np.vdot(W_enc, W_enc) + np.vdot(W_dec, W_dec))
+        to_W_enc += 2.0 * mu * W_enc
+        to_W_dec += 2.0 * mu * W_dec
+    sparsity = float(penalty @ sums.activation)
+    parts = LossParts(reconstruction, sparsity, weight_decay, sums.activation, sums.firing)
+    return parts, Gradient(to_W_enc, to_b_enc, to_W_dec, to_b_dec)
+
+
+class _Sums(NamedTuple):
+    """Expectations over a law: P(fires), E f_i, E[f_i (x - b)], E[f_i f_j], derivatives."""
+
+    firing: Array
+    activation: Array
+    with_residual: Array
+    together: Array
+    to_W_enc: Array
+    to_b_enc: Array
+
+
+def _pass(
+    law: LawArrays, W_enc: Array, b_enc: Array, W_dec: Array, b_dec: Array, penalty: Array
+) -> _Sums:
+    """Return the sums; the derivatives are those of E ‖x - x̂‖² + Σ penalty_i E f_i."""
     d, n = W_enc.shape
     gram = W_dec @ W_dec.T
-    norms = np.sqrt(np.diagonal(gram))
-    weighted = objective.sparsity == "decoder-norm"
-    penalty = objective.l1 * norms if weighted else np.full(n, objective.l1)
-    # The parts of the gradient with Q_ii alone are Q_ii (constant e0 - 2 Xᵀ d_i).
-    constant = penalty + 2.0 * (W_dec @ b_dec)
     activation, firing = np.zeros(n), np.zeros(n)
-    with_data, together = np.zeros((n, d)), np.zeros((n, n))
+    with_residual, together = np.zeros((n, d)), np.zeros((n, n))
     to_W_enc, to_b_enc = np.zeros((d, n)), np.zeros(n)
     for cubes in law.groups:
         for probability, affine in _blocks(cubes, n):
@@ -178,37 +253,19 @@ def loss_parts(
 
             firing += probability @ own[:, :, 0, 0]
             activation += probability @ own_applied[:, :, 0]
-            weighted_affine = affine * probability[:, None, None]
-            with_data += np.einsum("cdk,cik->id", weighted_affine, own_applied)
+            # x - b as an affine map: the loss needs x in no other way.
+            residual = affine.copy()
+            residual[:, :, 0] -= b_dec
+            with_residual += np.einsum("c,cdk,cik->id", probability, residual, own_applied)
             together += np.einsum("cir,cirj->ij", a * probability[:, None, None], applied)
 
-            against = -2.0 * (W_dec @ affine)
-            against[:, :, 0] += constant
+            against = -2.0 * (W_dec @ residual)
+            against[:, :, 0] += penalty
             to_a = np.einsum("ij,cirj->cir", 2.0 * gram, applied)
             to_a += np.einsum("cirs,cis->cir", own, against)
             to_b_enc += probability @ to_a[:, :, 0]
-            to_W_enc += np.einsum("cdk,cik->di", weighted_affine, to_a)
-
-    from_b_dec = float(np.trace(law.second_moment) + b_dec @ (b_dec - 2.0 * law.mean))
-    with_residual = with_data - np.outer(activation, b_dec)
-    reconstruction = (
-        from_b_dec - 2.0 * float(np.vdot(W_dec, with_residual)) + float(np.vdot(gram, together))
-    )
-    to_W_dec = 2.0 * (together @ W_dec - with_residual)
-    to_b_dec = 2.0 * (b_dec - law.mean + activation @ W_dec)
-    if weighted:
-        # At d_i = 0 the norm has no derivative; 0 is the smallest subgradient.
-        unit = W_dec / np.where(norms > 0, norms, 1.0)[:, None]
-        to_W_dec += objective.l1 * activation[:, None] * unit
-    weight_decay = 0.0
-    if objective.weight_decay:
-        mu = objective.weight_decay
-        weight_decay = mu * float(np.vdot(W_enc, W_enc) + np.vdot(W_dec, W_dec))
-        to_W_enc += 2.0 * mu * W_enc
-        to_W_dec += 2.0 * mu * W_dec
-    sparsity = float(penalty @ activation)
-    parts = LossParts(reconstruction, sparsity, weight_decay, activation, firing)
-    return parts, Gradient(to_W_enc, to_b_enc, to_W_dec, to_b_dec)
+            to_W_enc += np.einsum("c,cdk,cik->di", probability, affine, to_a)
+    return _Sums(firing, activation, with_residual, together, to_W_enc, to_b_enc)
 
 
 def _blocks(cubes: Cubes, n: int) -> Iterator[tuple[Array, Array]]:

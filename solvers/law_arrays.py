@@ -54,16 +54,26 @@ class LawArrays:
         E x.
     second_moment : (d, d) array
         E x xᵀ.
+    spread : float
+        E ‖x - E x‖², computed about the mean, so that it is accurate far from 0 too.
     """
 
     groups: tuple[Cubes, ...]
     mean: Array
     second_moment: Array
+    spread: float
 
     @property
     def dimension(self) -> int:
         """d."""
         return len(self.mean)
+
+    def scaled(self, factor: float) -> "LawArrays":
+        """Return the law of factor · x."""
+        groups = tuple(Cubes(cubes.probability, factor * cubes.affine) for cubes in self.groups)
+        return LawArrays(
+            groups, factor * self.mean, factor**2 * self.second_moment, factor**2 * self.spread
+        )
 
 
 @lru_cache(maxsize=64)
@@ -102,4 +112,11 @@ def law_arrays(law: Law) -> LawArrays:
         second_moment += np.einsum(
             "c,cdk,kl,cel->de", cubes.probability, cubes.affine, cubes.moments, cubes.affine
         )
-    return LawArrays(groups, mean, second_moment)
+    spread = 0.0
+    for cubes in groups:
+        centred = cubes.affine.copy()
+        centred[:, :, 0] -= mean
+        spread += float(
+            np.einsum("c,cdk,kl,cdl->", cubes.probability, centred, cubes.moments, centred)
+        )
+    return LawArrays(groups, mean, second_moment, spread)

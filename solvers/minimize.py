@@ -2,9 +2,11 @@
 
 Each start draws unit atoms uniformly on the sphere, W_enc = W_decᵀ, and biases and b_dec
 normal with a tenth of the data's root mean square per coordinate. BFGS (L-BFGS for long
-vectors) then runs until no component of the gradient exceeds `tolerance`.
+vectors) then runs until no component of the gradient exceeds `tolerance`, all in units in
+which that root mean square is 1, so that the data's scale changes nothing.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, as_completed
 from dataclasses import dataclass, fields
@@ -16,7 +18,7 @@ from scipy import optimize
 from solvers.expected_loss import ExpectedLoss, expected_loss
 from solvers.law_arrays import law_arrays
 from solvers.objectives import Objective
-from solvers.parameters import LossOfVector
+from solvers.parameters import ScaledProblem
 from solvers.radial_bound import lower_bound
 from solvers.sae import Sae
 from theory.errors import InputError
@@ -39,9 +41,10 @@ class Start:
     total : float
         The loss that it reached.
     converged : bool
-        Whether no component of the gradient exceeds the tolerance there.
+        Whether no component of the gradient exceeds the tolerance there, in units in which
+        the data's root mean square per coordinate is 1.
     gradient : float
-        The largest component of the gradient.
+        The largest component of the gradient, in the same units.
     iterations : int
     status : str
         The optimiser's own last message.
@@ -54,7 +57,7 @@ class Start:
     status: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Optimum(ExpectedLoss):
     """The best SAE that was found, its exact loss, and how sure one can be.
 
@@ -94,7 +97,7 @@ class Optimum(ExpectedLoss):
     @property
     def converged(self) -> bool:
         """Whether the start that gave the best loss converged."""
-        return min(self.starts, key=lambda start: start.total).converged
+        return min(self.starts, key=lambda start: _nan_last(start.total)).converged
 
 
 def minimize_loss(
@@ -167,7 +170,8 @@ def minimize_loss(
             "decoder: expected 'unit', sparsity 'decoder-norm' or weight_decay > 0; with free "
             "atoms and a plain l1 penalty the loss has no minimum"
         )
-    problem = LossOfVector(law_arrays(law), objective, n_latents)
+    arrays = law_arrays(law)
+    problem = ScaledProblem.of(arrays, objective, n_latents)
     task = _Task(problem, tolerance, max_iterations)
     seeds = np.random.SeedSequence(seed).spawn(starts)
     finished: dict[int, tuple[Start, Array]] = {}
@@ -182,7 +186,7 @@ def minimize_loss(
             raise
         interrupted = True
     order = sorted(finished)
-    best = min(order, key=lambda index: finished[index][0].total)
+    best = min(order, key=lambda index: _nan_last(finished[index][0].total))
     sae = problem.sae(finished[best][1])
     loss = expected_loss(law, sae, objective)
     bound = lower_bound(law, objective, n_latents)
@@ -197,11 +201,15 @@ def minimize_loss(
     )
 
 
+def _nan_last(total: float) -> float:
+    return math.inf if math.isnan(total) else total
+
+
 @dataclass(frozen=True, eq=False)
 class _Task:
     """One start, as something that can be sent to another process."""
 
-    problem: LossOfVector
+    problem: ScaledProblem
     tolerance: float
     max_iterations: int
 
@@ -210,16 +218,16 @@ class _Task:
 
     def _start(self, seed: np.random.SeedSequence) -> Array:
         rng = np.random.default_rng(seed)
-        law, n = self.problem.law, self.problem.n_latents
-        atoms = rng.normal(size=(n, law.dimension))
+        loss = self.problem.loss
+        n, d = loss.n_latents, loss.law.dimension
+        atoms = rng.normal(size=(n, d))
         atoms /= np.linalg.norm(atoms, axis=1, keepdims=True)
-        size = np.sqrt(np.trace(law.second_moment) / law.dimension)
-        biases = _SPREAD * size * rng.normal(size=n + law.dimension)
-        return np.concatenate([atoms.T.ravel(), biases[:n], atoms.ravel(), biases[n:]])
+        biases = _SPREAD * rng.normal(size=n + d)
+        return loss.vector(atoms.T, biases[:n], atoms, biases[n:])
 
 
 def minimize_from(
-    problem: LossOfVector, start: Array, tolerance: float = 1e-7, max_iterations: int = 2000
+    problem: ScaledProblem, start: Array, tolerance: float = 1e-7, max_iterations: int = 2000
 ) -> tuple[Start, Array]:
     """Return the local minimum that a start leads to, as a `Start` and its vector."""
     # One digit below the tolerance, so that rounding in the last step does not miss it.
@@ -227,19 +235,23 @@ def minimize_from(
     with np.errstate(all="ignore"):
         if len(start) <= _DENSE:
             found = optimize.minimize(
-                problem, start, jac=True, method="BFGS",
+                problem.loss, start, jac=True, method="BFGS",
                 options={"maxiter": max_iterations, "gtol": goal},
             )  # fmt: skip
         else:
             found = optimize.minimize(
-                problem, start, jac=True, method="L-BFGS-B",
+                problem.loss, start, jac=True, method="L-BFGS-B",
                 options={"maxiter": max_iterations, "maxfun": 10 * max_iterations,
                          "gtol": goal, "ftol": 0.0, "maxcor": 30},
             )  # fmt: skip
-    total, gradient = problem(found.x)
+        total, gradient = problem.loss(found.x)
     largest = float(np.abs(gradient).max())
     record = Start(
-        float(total), bool(largest <= tolerance), largest, int(found.nit), str(found.message)
+        float(total) * problem.loss_unit,
+        bool(largest <= tolerance),
+        largest,
+        int(found.nit),
+        str(found.message),
     )
     return record, found.x
 

@@ -1,6 +1,6 @@
 """The loss as a convention: what is summed, what is penalised, what is held fixed.
 
-    L = E ‖x - x̂‖² + λ E[sparsity] + μ (‖W_enc‖² + ‖W_dec‖²)
+    L = E[reconstruction] + λ E[sparsity] + μ (‖W_enc‖² + ‖W_dec‖²)
 
 No factor ½ and no division by d; biases are not decayed.
 """
@@ -11,7 +11,7 @@ from typing import Final
 
 from theory.errors import InputError
 
-RECONSTRUCTIONS: Final = ("squared",)
+RECONSTRUCTIONS: Final = ("squared", "relative")
 SPARSITIES: Final = ("l1", "decoder-norm")
 DECODERS: Final = ("unit", "free")
 
@@ -24,8 +24,8 @@ class Objective:
     ----------
     l1 : float ≥ 0
         λ, the coefficient of the sparsity penalty.
-    reconstruction : {"squared"}
-        ‖x - x̂‖², summed over the d coordinates.
+    reconstruction : {"squared", "relative"}
+        ‖x - x̂‖², summed over the d coordinates; or ‖x - x̂‖²/‖x‖², x = 0 counting 0.
     sparsity : {"l1", "decoder-norm"}
         Σ f_i, or Σ f_i ‖d_i‖ [Anthropic2024].
     decoder : {"unit", "free"}

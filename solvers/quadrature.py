@@ -55,7 +55,7 @@ def quadrature_expectation(
                 at, np.zeros(k), np.ones(k), atol=tolerance, rtol=0.0, max_subdivisions=20_000
             )
             total += probability * float(found.estimate)
-            error += probability * float(found.error)
+            error += probability * float(found.error if found.status == "converged" else np.inf)
     return float(total), float(error)
 
 

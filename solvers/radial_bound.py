@@ -34,8 +34,10 @@ Array = NDArray[np.float64]
 # and after how many halvings that is given up.
 _NORM_ACCURACY = 0.03
 _HALVINGS = 60
-# A parallelogram whose width over its length is below this is a segment.
-_FLAT = 1e-12
+# A parallelogram whose width over its length is below this is averaged edge by edge, since
+# its edges' shares would cancel.
+_NARROW = 1e-4
+_EPSILON = 4 * float(np.finfo(float).eps)
 
 
 @dataclass(frozen=True)
@@ -78,10 +80,9 @@ def lower_bound(law: Law, objective: Objective, n_latents: int) -> LowerBound:
         return LowerBound(0.0, 0.0)
     # Beyond the largest S the decay alone costs more than reconstructing nothing but the mean.
     arrays = law_arrays(law)
-    spread = float(np.trace(arrays.second_moment) - arrays.mean @ arrays.mean)
-    largest = math.sqrt(spread / objective.weight_decay)
+    largest = math.sqrt(arrays.spread / objective.weight_decay)
     bound = _least_over_norms(law, objective, largest)
-    return LowerBound(min(bound.value, spread), bound.error)
+    return LowerBound(min(bound.value, arrays.spread), bound.error)
 
 
 def _least_over_norms(law: Law, objective: Objective, largest: float) -> LowerBound:
@@ -126,7 +127,7 @@ def _least_over_b_dec(law: Law, l1: float) -> LowerBound:
     # By convexity the minimum is at most |gradient| · distance lower, and it lies within the
     # law's convex hull, whose diameter is at most twice the largest norm in it.
     slack = float(np.linalg.norm(found.jac)) * 2.0 * _largest_norm(arrays)
-    return LowerBound(float(at.value - slack), float(at.error + slack))
+    return LowerBound(max(float(at.value - slack), 0.0), float(at.error + slack))
 
 
 def _largest_norm(law: LawArrays) -> float:
@@ -166,18 +167,8 @@ def _on_segment(offset: Array, matrix: Array, l1: float) -> tuple[float, float]:
 
 def _on_parallelogram(offset: Array, matrix: Array, l1: float) -> tuple[float, float]:
     sizes = np.linalg.svd(matrix, compute_uv=False)
-    if len(sizes) < 2 or sizes[1] <= _FLAT * sizes[0]:
-        # Flat: average over one edge of the average over the other.
-        value, error, *_ = integrate.quad(
-            lambda t: _on_segment(offset + t * matrix[:, 1], matrix[:, :1], l1)[0],
-            0.0,
-            1.0,
-            epsabs=1e-10,
-            epsrel=1e-10,
-            limit=200,
-            full_output=1,
-        )
-        return value, error
+    if len(sizes) < 2 or sizes[1] <= _NARROW * sizes[0]:
+        return _on_narrow_parallelogram(offset, matrix, l1)
     area = float(sizes[0] * sizes[1])
     basis, _ = np.linalg.qr(matrix)
     edges = basis.T @ matrix
@@ -208,8 +199,25 @@ def _on_parallelogram(offset: Array, matrix: Array, l1: float) -> tuple[float, f
         start = float(corner @ along) / length
         value, uncertainty = _along(integrand, start, length, closest, l1)
         total += distance * value
-        error += abs(distance) * uncertainty
+        # The edges' shares cancel down to the area, so their rounding counts too.
+        error += abs(distance) * (uncertainty + _EPSILON * abs(value))
     return abs(total) / area, error / area
+
+
+def _on_narrow_parallelogram(offset: Array, matrix: Array, l1: float) -> tuple[float, float]:
+    """Return the average over one edge of the average over the other."""
+    inner_error = 0.0
+
+    def across(t: float) -> float:
+        nonlocal inner_error
+        value, error = _on_segment(offset + t * matrix[:, 1], matrix[:, :1], l1)
+        inner_error = max(inner_error, error)
+        return value
+
+    value, error, *_ = integrate.quad(
+        across, 0.0, 1.0, epsabs=1e-12, epsrel=1e-12, limit=200, full_output=1
+    )
+    return value, error + inner_error
 
 
 def _radial_integral(r: float, l1: float) -> float:

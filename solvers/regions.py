@@ -14,23 +14,15 @@ This module knows no SAE. For k ≥ 3 add one function to `_MOMENTS`.
 """
 
 from collections.abc import Callable
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
+from solvers.cut_square import cut_facets, unit_lines
 from theory.errors import InputError
 
 Array = NDArray[np.float64]
 
-# Lines closer to parallel than this meet at infinity; its inverse is still finite.
-_PARALLEL = 1e-300
-# A line at least this far from the origin misses the square, whatever its direction.
-_FAR = 2.0
-# The half-planes u1 ≤ 1, u2 ≤ 1, u1 ≥ 0, u2 ≥ 0 as offsets and inward unit normals.
-_EDGES = np.array([[1.0, 1.0, 0.0, 0.0], [-1.0, 0.0, 1.0, 0.0], [0.0, -1.0, 0.0, 1.0]])
-# Along u1 = 1 and u2 = 1 the coordinate of `_crossings` is t = -u2 and t = u1.
-_EDGE_START, _EDGE_END = np.array([-1.0, 0.0]), np.array([0.0, 1.0])
 # The moments 1, u1, u2, u1², u1u2, u2² as products of two entries of ũ, and 1/(2 + degree).
 _ROW, _COLUMN = np.triu_indices(3)
 _DEGREE_FACTOR = np.array([1 / 2, 1 / 3, 1 / 3, 1 / 4, 1 / 4, 1 / 4])
@@ -113,101 +105,27 @@ def _power_integrals(length: Array, middle: Array) -> Array:
 
 
 def _square(a: Array) -> Array:
-    lines = _unit_lines(a)
+    lines = unit_lines(a)
     count, n, _ = lines.shape
-    parallel, itself, share = _pairs(n)
-
-    # Each line (rows) meets the four edges and then every line (columns).
-    apart = np.ascontiguousarray(lines.transpose(2, 0, 1))
-    others = np.empty((3, count, 1, 4 + n))
-    others[:, :, 0, :4] = _EDGES[:, None, :]
-    others[:, :, 0, 4:] = apart
-    on_line, on_edge, turn = _crossings(apart[:, :, :, None], others, parallel, itself)
-    inside = turn > 0
-
-    # What the edges leave of each line, and what each line leaves of the two far edges.
-    low = np.where(inside[:, :, :4], on_line[:, :, :4], -np.inf).max(axis=2)[:, :, None]
-    high = np.where(inside[:, :, :4], np.inf, on_line[:, :, :4]).min(axis=2)[:, :, None]
-    high = np.maximum(low, high)
-    on_edge = np.minimum(np.maximum(on_edge[:, :, :2], _EDGE_START), _EDGE_END)
-    edge_low = np.where(inside[:, :, :2], _EDGE_START, on_edge)
-    edge_high = np.where(inside[:, :, :2], on_edge, _EDGE_END)
-
-    # Chord i cut by half-plane j, from `low` to `high`.
-    cut = np.minimum(np.maximum(on_line[:, :, 4:], low), high)
-    start = np.where(inside[:, :, 4:], cut, low)
-    end = np.where(inside[:, :, 4:], high, cut)
-    chord_integrals = _power_integrals(end - start, 0.5 * (end + start))
-    chord_integrals *= share
+    facets = cut_facets(lines)
+    length = facets.chord_end - facets.chord_start
+    middle = 0.5 * (facets.chord_end + facets.chord_start)
+    chord_integrals = _power_integrals(length, middle)
+    # A line paired with itself bounds the region once, but is seen from both sides.
+    chord_integrals *= (1.0 - 0.5 * np.eye(n))[:, None, :]
     chords = _from_chord(lines) @ chord_integrals
 
+    low, high = facets.edge_start[:, :, :2], facets.edge_end[:, :, :2]
     length, middle = _overlap(
-        edge_low[:, :, :, None],
-        edge_high[:, :, :, None],
-        np.ascontiguousarray(edge_low.transpose(0, 2, 1))[:, None],
-        np.ascontiguousarray(edge_high.transpose(0, 2, 1))[:, None],
+        low[:, :, :, None],
+        high[:, :, :, None],
+        np.ascontiguousarray(low.transpose(0, 2, 1))[:, None],
+        np.ascontiguousarray(high.transpose(0, 2, 1))[:, None],
     )
     moments: Array = _FROM_EDGES @ _power_integrals(length, middle).reshape(count, n, 6, n)
     moments += chords
     moments += chords.transpose(0, 3, 2, 1)
     return moments
-
-
-def _unit_lines(a: Array) -> Array:
-    """Return each line a·ũ = 0 as offset and inward unit normal, far away if it has none."""
-    norm = np.hypot(a[:, :, 1], a[:, :, 2])
-    constant = norm < _PARALLEL
-    if constant.any():
-        norm = np.where(constant, 1.0, norm)
-        never_or_always = np.where(a[:, :, 0] > 0, _FAR, -_FAR)
-        far = np.stack((never_or_always, np.ones_like(norm), np.zeros_like(norm)), axis=2)
-        a = np.where(constant[:, :, None], far, a)
-    with np.errstate(over="ignore"):
-        lines = a / norm[:, :, None]
-    lines[:, :, 0] = np.minimum(np.maximum(lines[:, :, 0], -_FAR), _FAR)
-    return lines
-
-
-@lru_cache(maxsize=16)
-def _pairs(n: int) -> tuple[Array, Array, Array]:
-    """Return what `_crossings` needs of n lines (rows) and four edges and n lines (columns).
-
-    The turn of parallel lines; 1 where row and column are one line; the share of chord i in
-    the pair (i, j), which is half if i = j, where the chord is counted from both sides.
-    """
-    itself = np.zeros((n, 4 + n))
-    itself[:, 4:] = np.eye(n)
-    parallel = np.full((n, 4 + n), _PARALLEL)
-    parallel[:, 4:][np.tri(n, k=-1, dtype=bool)] = -_PARALLEL
-    return parallel, itself, (1.0 - 0.5 * np.eye(n))[:, None, :]
-
-
-def _crossings(
-    lines: Array, others: Array, parallel: Array, itself: Array
-) -> tuple[Array, Array, Array]:
-    """Return where two lines cross, as t on the one and on the other, and how they turn.
-
-    A line {offset + normal·u = 0} is u(t) = -offset · normal + t · (-normal2, normal1). With
-    turn = normal × other normal, the other half-plane keeps t ≥ crossing of this line if
-    turn > 0, and this half-plane then keeps t ≤ crossing of the other.
-
-    Both crossings are made from the one quotient gap/turn, which alone is ill-conditioned
-    for nearly coincident lines: its error moves the vertex *along both lines alike*, so that
-    no part of the boundary is lost or counted twice. `parallel` stands for a turn of zero,
-    antisymmetric in the pair, so that two equal lines give one half each. A line does not
-    cut `itself` (1 where the pair is one line): its crossing is put before its start.
-    """
-    offset, normal_1, normal_2 = lines
-    other_offset, other_1, other_2 = others
-    turn = normal_1 * other_2 - normal_2 * other_1
-    degenerate = np.abs(turn) < _PARALLEL
-    if degenerate.any():
-        turn = np.where(degenerate, parallel, turn)
-    cosine = normal_1 * other_1 + normal_2 * other_2
-    sign = np.copysign(1.0, cosine)
-    slide = turn / (1.0 + np.abs(cosine))
-    common = (offset - sign * other_offset - itself) / turn
-    return sign * (common - offset * slide), common + sign * (other_offset * slide), turn
 
 
 def _from_chord(lines: Array) -> Array:

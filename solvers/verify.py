@@ -11,8 +11,10 @@ from theory.claims import Claim, ProofError, Quantity
 from theory.errors import InputError
 from theory.proofs import LEDGER
 
-#: Largest deviation from the symbolic value that passes, by route. The independent route is
-#: allowed its own error estimate, or this if that is smaller.
+#: A larger error estimate of the independent route is no evidence.
+LARGEST_ESTIMATE = 1e-6
+#: Largest deviation from the symbolic value that passes, by route, relative to values above
+#: 1. The independent route is allowed its own error estimate if that is larger.
 TOLERANCES = {"exact": 1e-12, "optimised": 1e-9, "independent": 1e-9}
 
 
@@ -132,21 +134,24 @@ def check(claim: Claim, routes: Callable[[], list[Routes]]) -> CheckedClaim:
 
 def _compare(quantity: Quantity, numbers: Routes) -> CheckedQuantity:
     value = quantity.value
-    deviations, passed = [0.0], True
+    deviations, passed = [0.0], numbers.exact is not None and numbers.independent is not None
     for route, tolerance in TOLERANCES.items():
         number = getattr(numbers, route)
         if number is None:
             continue
         deviation = abs(number - value)
+        allowed = tolerance * max(1.0, abs(value))
         if route == "independent":
-            tolerance = max(tolerance, numbers.independent_error)  # noqa: PLW2901
+            allowed = max(allowed, min(numbers.independent_error, LARGEST_ESTIMATE))
         # Written so that NaN fails.
-        passed = passed and bool(deviation <= tolerance * max(1.0, abs(value)))
+        passed = passed and bool(deviation <= allowed)
         deviations.append(deviation if not math.isnan(deviation) else math.inf)
     return CheckedQuantity(
         name=quantity.name,
         formula=str(quantity.formula),
-        symbolic=str(sympy.nsimplify(sympy.sympify(quantity.formula).subs(quantity.at))),
+        symbolic=str(
+            sympy.radsimp(sympy.simplify(sympy.sympify(quantity.formula).subs(quantity.at)))
+        ),
         value=value,
         exact=numbers.exact,
         optimised=numbers.optimised,

@@ -14,7 +14,8 @@ THEORY = (
     "integration", "moments", "codes", "costs", "losses", "bounds", "claims", "proofs",
 )  # fmt: skip
 SOLVERS = (
-    "files", "progress", "law_arrays", "regions", "sae", "objectives", "expected_loss",
+    "files", "progress", "law_arrays", "cut_square", "regions",
+    "weighted_regions", "relative_loss", "sae", "objectives", "expected_loss",
     "parameters", "radial_bound", "frames", "quadrature", "checkpoints", "minimize", "routes",
     "verify", "figures", "documents", "report", "cli",
 )  # fmt: skip
@@ -65,7 +66,10 @@ def test_only_figures_import_matplotlib() -> None:
     assert users == {"figures"}
 
 
-@pytest.mark.parametrize("name", ["regions", "expected_loss", "law_arrays"])
+@pytest.mark.parametrize(
+    "name",
+    ["cut_square", "regions", "weighted_regions", "relative_loss", "expected_loss", "law_arrays"],
+)
 def test_the_numeric_route_takes_nothing_from_theory_but_the_law(name: str) -> None:
     used = {i for i in modules("solvers")[name] if i.split(".")[0] == "theory"}
     assert used <= {"theory.laws", "theory.errors"}

@@ -9,6 +9,7 @@ import pytest
 import sympy
 
 from solvers import Objective, Sae, expected_loss, expected_loss_and_gradient
+from solvers.frames import frame_sae
 from solvers.sae import PARAMETERS
 from tests.oracle_laws import components_from_specification
 from tests.oracles import exact_expectations
@@ -99,6 +100,65 @@ def test_nearly_coincident_latents_lose_no_accuracy(exponent: int) -> None:
         loss = expected_loss(law, Sae(*weights), Objective(l1=0.0))
         assert loss.reconstruction == pytest.approx(float(truth.reconstruction), rel=1e-12)
         assert loss.l1 == pytest.approx(float(sum(truth.activations)), rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    "edge", [[1.0, -1.0, 0.0], [1.0, 0.0, -1.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
+)
+@pytest.mark.parametrize("scale", [-1.0, -0.3, -3.0, 2.0])
+@pytest.mark.parametrize("order", [1, -1])
+def test_latents_exactly_on_an_edge(edge: list[float], scale: float, order: int) -> None:
+    """Two lines on one edge of the square, on the same or opposite sides, in either order."""
+    lines = np.array([edge, [scale * entry for entry in edge]])[::order]
+    weights = lines[:, 1:].T, lines[:, 0], np.array([[1.0, 0.0], [1.0, 0.0]]), np.zeros(2)
+    law = law_from_dict({"sets": [1, 1], "embedding": [[1, 0], [0, 1]]})
+    components = components_from_specification({"sets": [1, 1], "embedding": [[1, 0], [0, 1]]})
+    truth = exact_expectations(components, *weights)
+    loss = expected_loss(law, Sae(*weights), Objective(l1=0.0))
+    assert loss.reconstruction == pytest.approx(float(truth.reconstruction), rel=1e-14)
+    assert loss.firing == pytest.approx([float(p) for p in truth.firing], abs=1e-15)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_families_of_lines_close_to_an_edge_or_a_corner(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    base = np.array([[1.0, -1.0, 0.0], [0.0, 1.0, 0.0], [0.0, 1.0, -1.0], [1.0, 0.0, -1.0]])[
+        seed % 4
+    ]
+    lines = np.outer(rng.choice([-2.0, -1.0, 0.5, 1.0], size=6), base)
+    lines += 10.0 ** -rng.integers(8, 17, size=(6, 1)) * rng.integers(-2, 3, size=(6, 3))
+    weights = lines[:, 1:].T, lines[:, 0], rng.normal(size=(6, 2)), np.zeros(2)
+    specification = {"sets": [1, 1], "embedding": [[1, 0], [0, 1]]}
+    truth = exact_expectations(components_from_specification(specification), *weights)
+    loss = expected_loss(law_from_dict(specification), Sae(*weights), Objective(l1=0.0))
+    assert loss.reconstruction == pytest.approx(float(truth.reconstruction), rel=1e-12)
+
+
+def test_tiny_weights_still_fire() -> None:
+    tiny = np.array([[1e-301, 0.0], [0.0, 5e-324]])
+    sae = Sae(tiny, np.zeros(2), np.eye(2), np.zeros(2))
+    loss = expected_loss(load_law("independent"), sae, Objective(l1=0.0))
+    assert loss.firing == pytest.approx((0.5, 0.5), rel=1e-14)
+
+
+def test_a_law_far_from_zero_loses_nothing() -> None:
+    """U[c, c+1] at c = 10⁸: a dead SAE with b_dec in the middle has the variance, 1/12."""
+    far = 10**8
+    part = Component(
+        sympy.Integer(1), sympy.ImmutableMatrix([[1]]), sympy.ImmutableMatrix([[far]])
+    )
+    dead = Sae([[0.0]], [-1.0], [[1.0]], [far + 0.5])
+    loss = expected_loss(Law((part,)), dead, Objective(l1=1.0))
+    assert loss.total == pytest.approx(1 / 12, rel=1e-12)
+    exact = expected_loss(Law((part,)), Sae([[1.0]], [-far], [[1.0]], [far]), Objective(l1=0.0))
+    assert exact.total == exact.reconstruction == pytest.approx(0, abs=1e-15)
+
+
+@pytest.mark.parametrize("angle", [0.0, 0.3, 0.7])
+def test_parts_are_never_negative_and_sum_to_the_total(angle: float) -> None:
+    loss = expected_loss(load_law("independent"), frame_sae(angle), Objective(l1=0.0))
+    assert loss.reconstruction >= 0
+    assert loss.total == loss.reconstruction + loss.sparsity + loss.weight_decay
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from solvers import InputError, Objective, minimize_loss
+from solvers import InputError, Objective, Sae, minimize_loss
 from solvers import minimize as module
+from solvers.law_arrays import law_arrays
+from solvers.parameters import LossOfVector
 from theory import load_law
 
 L = 0.1
@@ -49,6 +51,35 @@ def test_the_radial_bound_is_attained_on_the_first_data_set() -> None:
     assert best.lower_bound == pytest.approx(SHARED, rel=1e-13)
 
 
+@pytest.mark.parametrize("amplitude", ["1e-5", "1000", "1e80"])
+def test_the_scale_of_the_data_changes_nothing(amplitude: str) -> None:
+    law = load_law(f"shared:amplitude={amplitude}")
+    size = float(amplitude)
+    best = minimize_loss(law, 4, Objective(l1=L * size), starts=8)
+    unit = minimize_loss(load_law("shared"), 4, Objective(l1=L), starts=8)
+    assert best.total == pytest.approx(SHARED * size**2, rel=1e-9)
+    assert best.lower_bound == pytest.approx(SHARED * size**2, rel=1e-9)
+    assert [start.converged for start in best.starts] == [s.converged for s in unit.starts]
+    np.testing.assert_allclose(best.sae.b_enc, size * unit.sae.b_enc, rtol=1e-4)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_gradient_of_the_constrained_vector(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    objective = Objective(l1=0.2, weight_decay=0.1, decoder=("unit", "free")[seed % 2])
+    loss = LossOfVector(law_arrays(load_law("independent:onehot_probability=0.3")), objective, 3)
+    vector = rng.normal(size=3 * 5 + 2)
+    value, gradient = loss(vector)
+    steps = 1e-6 * np.eye(len(vector))
+    differences = [(loss(vector + h)[0] - loss(vector - h)[0]) / 2e-6 for h in steps]
+    np.testing.assert_allclose(gradient, differences, rtol=1e-6, atol=1e-7)
+    sae = loss.sae(vector)
+    exact = module.expected_loss(
+        load_law("independent:onehot_probability=0.3"), sae, objective
+    ).total
+    assert value == pytest.approx(exact, rel=1e-14)
+
+
 def test_more_latents_never_cost_more() -> None:
     law, objective = load_law("independent"), Objective(l1=L)
     totals = [minimize_loss(law, n, objective, starts=16).total for n in (3, 4, 6)]
@@ -70,7 +101,7 @@ def test_weight_decay_is_balanced_at_the_optimum() -> None:
     mean_activation = [
         module.expected_loss(
             law,
-            module.Sae(sae.W_enc[:, [i]], sae.b_enc[[i]], sae.W_dec[[i]], sae.b_dec),
+            Sae(sae.W_enc[:, [i]], sae.b_enc[[i]], sae.W_dec[[i]], sae.b_dec),
             objective,
         ).l1
         for i in range(4)

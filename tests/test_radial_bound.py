@@ -1,10 +1,13 @@
 """The numeric radial bound against closed forms, a grid, and SAEs that try to beat it."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 import sympy
 
 from solvers import Objective, Sae, expected_loss, minimize_loss
+from solvers.frames import frame_sae
 from solvers.law_arrays import law_arrays
 from solvers.radial_bound import _expectation, lower_bound
 from tests.oracle_laws import components_from_specification
@@ -61,7 +64,6 @@ def test_a_flat_parallelogram_is_averaged_as_the_segment_that_it_is() -> None:
         Objective(l1=0.3, weight_decay=0.01),
         Objective(l1=0.3, sparsity="decoder-norm", decoder="free"),
         Objective(l1=0.3, decoder="free", weight_decay=0.02),
-        Objective(l1=0.0),
     ],
 )
 @pytest.mark.parametrize("seed", range(4))
@@ -69,7 +71,17 @@ def test_no_optimised_sae_beats_it(objective: Objective, seed: int) -> None:
     law = law_from_dict(random_specification(np.random.default_rng(seed)))
     best = minimize_loss(law, 5, objective, starts=3, seed=seed, max_iterations=300)
     assert best.total >= best.lower_bound - best.lower_bound_error - 1e-12
-    assert best.gap == best.total - best.lower_bound
+
+
+@pytest.mark.parametrize("power", range(1, 14))
+def test_it_is_no_larger_than_a_code_that_all_but_attains_it(power: int) -> None:
+    """As f → 1 the diagonal code attains the bound: there is no room for an error in it."""
+    law = load_law(f"independent:magnitude_correlation={1 - Fraction(1, 10**power)}")
+    bound = lower_bound(law, Objective(l1=0.1), 4)
+    near = expected_loss(law, frame_sae(np.pi / 4, 0.05), Objective(l1=0.1)).total
+    assert bound.value <= near + 1e-14
+    assert bound.value == pytest.approx(near, rel=0.2 * 10.0**-power + 1e-11)
+    assert bound.error < 1e-10
 
 
 def test_b_dec_off_zero_is_allowed_for_in_a_lopsided_law() -> None:

@@ -254,6 +254,45 @@ def test_pieces_that_leave_a_gap_or_overlap_are_refused() -> None:
         piecewise_expectation(preset("independent"), [right, everywhere])
 
 
+def test_a_gap_does_not_make_up_for_an_overlap() -> None:
+    segment = Component(
+        sympy.Integer(1), sympy.ImmutableMatrix([[2]]), sympy.ImmutableMatrix([[-1]])
+    )
+    twice = [Piece(lambda x: x[0], [lambda x: x[0]]), Piece(lambda x: x[0] ** 2, [lambda x: x[0]])]
+    with pytest.raises(InputError, match="but two overlap"):
+        piecewise_expectation(Law((segment,)), twice)
+
+
+def test_feasibility_is_among_the_conditions_of_a_cost() -> None:
+    """On a ray at angle φ the two atoms e1, e2 reconstruct only for φ between 0 and 90°."""
+    direction = sympy.ImmutableMatrix([sympy.cos(THETA), sympy.sin(THETA)])
+    ray = Law((Component(sympy.Integer(1), direction, sympy.zeros(2, 1)),))
+    cost = activation_cost(Code("quadrant", [(1, 0), (0, 1)]), ray, {THETA: sympy.Rational(1, 2)})
+    assert cost.holds_at({THETA: sympy.Integer(1)})
+    assert not cost.holds_at({THETA: sympy.Integer(3)})
+
+
+def test_tiny_exact_numbers_are_not_taken_for_zero() -> None:
+    tiny = preset("shared", amplitude="1e-30")
+    assert activation_cost(diagonal(), tiny).value == sympy.sqrt(2) / 2 / 10**30
+
+
+def test_cost_of_a_law_that_is_a_point_at_zero() -> None:
+    law = shared_amplitudes([(1, 0, 0)])
+    assert cost_against_angle(law).value == 0
+    with pytest.raises(InputError, match="atoms that are not all zero"):
+        activation_cost(Code("zero", [(0, 0)]), law)
+
+
+def test_attaining_the_radial_bound_needs_unit_atoms_well_apart() -> None:
+    ray = one_hot_sets((1, 1), probabilities=[[0, 1], [0, 0]], embedding=[[1, 0], [0, 1]])
+    assert attains_radial_bound(Code("one", [(1, 0), (-1, 0)]), ray)
+    assert not attains_radial_bound(Code("long", [(1, sympy.sqrt(3)), (-1, 0)]), ray)
+    assert not attains_radial_bound(Code("near", (*rotated(THIRD).atoms, (1, 0))), ray)
+    angled = Code("open", [(1, 0), (sympy.cos(THETA), sympy.sin(THETA))])
+    assert not attains_radial_bound(angled, ray)
+
+
 def test_a_witness_is_needed_and_must_be_off_the_boundary() -> None:
     with pytest.raises(InputError, match="witness: expected a value for each symbol"):
         activation_cost(rotated(THETA), preset("shared"))

@@ -17,6 +17,7 @@ from solvers.routes import ROUTES, Routes
 from solvers.verify import CheckedClaim, check, verify
 from theory import proofs
 from theory.claims import Claim, Finding, ProofError, Quantity, Verdict, require
+from theory.moments import PrincipalComponent
 from theory.proofs import LEDGER
 
 ROOT = Path(__file__).parent.parent
@@ -46,7 +47,7 @@ def test_every_claim_passes_with_its_verdict(ledger: tuple[CheckedClaim, ...]) -
         assert claim.passed, claim
         assert all(q.exact is not None and q.independent is not None for q in claim.quantities)
         assert any(q.optimised is not None for q in claim.quantities)
-        assert bool(claim.explanation) == (claim.verdict != "holds")
+        assert claim.explanation or claim.verdict == "holds"
 
 
 def test_values_by_hand(ledger: tuple[CheckedClaim, ...]) -> None:
@@ -72,6 +73,33 @@ def finding_of(quantity: Quantity) -> Claim:
     return Claim("planted", "statement", "place", lambda: finding)
 
 
+def test_an_absolute_error_estimate_is_not_scaled_by_the_value() -> None:
+    claim = finding_of(Quantity("thousand", sympy.Integer(1000)))
+    passes = Routes(1000.0, 1000.0, 1000.0 + 5e-7, independent_error=6e-7)
+    fails = Routes(1000.0, 1000.0, 1000.0 + 5e-6, independent_error=6e-7)
+    assert check(claim, lambda: [passes]).passed
+    assert not check(claim, lambda: [fails]).passed
+
+
+def test_a_verdict_follows_from_the_principal_components(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Axes as principal components must not come out as "the diagonals: holds"."""
+    e1, e2 = sympy.ImmutableMatrix([1, 0]), sympy.ImmutableMatrix([0, 1])
+    components = (
+        PrincipalComponent(sympy.Rational(1, 3), (e1,)),
+        PrincipalComponent(sympy.Rational(1, 4), (e2,)),
+    )
+    monkeypatch.setattr(proofs, "principal_components", lambda _: components)
+    with pytest.raises(ProofError, match="multiple of the identity"):
+        proofs.principal_components_first()
+    root = sympy.sqrt(2) / 2
+    diagonals = (
+        PrincipalComponent(sympy.Rational(1, 3), (sympy.ImmutableMatrix([root, root]),)),
+        PrincipalComponent(sympy.Rational(1, 4), (sympy.ImmutableMatrix([root, -root]),)),
+    )
+    monkeypatch.setattr(proofs, "principal_components", lambda _: diagonals)
+    assert proofs.principal_components_first().verdict == Verdict.HOLDS
+
+
 @pytest.mark.parametrize(
     ("routes", "passes"),
     [
@@ -79,10 +107,14 @@ def finding_of(quantity: Quantity) -> Claim:
         (Routes(0.5 + 1e-11, 0.5, 0.5), False),
         (Routes(0.5, 0.5 + 1e-8, 0.5), False),
         (Routes(0.5, 0.5, 0.5 + 1e-6, independent_error=1e-7), False),
-        (Routes(0.5, 0.5, 0.5 + 1e-6, independent_error=2e-6), True),
+        (Routes(0.5, 0.5, 0.5 + 5e-7, independent_error=8e-7), True),
         (Routes(math.nan, 0.5, 0.5), False),
         (Routes(0.5, math.inf, 0.5), False),
         (Routes(0.5, None, 0.5), True),
+        (Routes(0.5, 0.5, 0.5 + 1e-3, independent_error=math.inf), False),
+        (Routes(0.5, 0.5, 0.5 + 2e-6, independent_error=1e-3), False),
+        (Routes(None, None, None), False),
+        (Routes(0.5, 0.5, None), False),
     ],
 )
 def test_a_deviation_fails_on_either_side(routes: Routes, passes: bool) -> None:

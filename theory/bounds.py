@@ -111,11 +111,11 @@ def _weights(law: Law, sign: int) -> dict[tuple[object, ...], sympy.Expr]:
 
 
 def attains_radial_bound(code: Code, law: Law) -> bool:
-    """Tell whether a code of unit atoms attains the radial bound: an atom along every ray.
+    """Tell whether a code is seen to attain the radial bound: one unit atom along every ray.
 
-    Soft-thresholding along that atom alone has loss h_λ(‖x‖) at every x of the ray; with one
-    atom a ray and nothing else firing there, one ReLU layer does it if all other atoms are at
-    least 90° off.
+    Soft-thresholding along that atom alone has loss h_λ(‖x‖) at every x of the ray, and the
+    ReLU layer W_enc = W_decᵀ, b_enc = -λ/2 does it if all other atoms are at least 90° off.
+    Sufficient, not necessary: False says only that this is not how the code attains it.
 
     Examples
     --------
@@ -126,6 +126,8 @@ def attains_radial_bound(code: Code, law: Law) -> bool:
     >>> attains_radial_bound(axis_aligned(), preset("shared"))
     False
     """
+    if any(sympy.simplify(dot(atom, atom) - 1) != 0 for atom in code.atoms):
+        return False
     for part, radius in zip(law.components, radial_law(law).components, strict=True):
         ray = part.cube_dimension == 1
         length = radius.matrix[0] if ray else radius.offset[0]
@@ -133,6 +135,8 @@ def attains_radial_bound(code: Code, law: Law) -> bool:
             continue
         direction = (part.matrix if ray else part.offset) / length
         products = [sympy.simplify(dot(atom, tuple(direction))) for atom in code.atoms]
-        if 1 not in products or sum(1 for product in products if product.is_positive) != 1:
+        along = [product for product in products if product == 1]
+        off = [product for product in products if product.is_nonpositive]
+        if len(along) != 1 or len(off) != len(products) - 1:
             return False
     return True

@@ -146,7 +146,11 @@ def gauge(code: Code, x: Sequence[Number], witness: Witness | None = None) -> sy
     >>> gauge(axis_aligned(), (3, 4)), gauge(diagonal(), (3, 4))
     (7, 4*sqrt(2))
     """
-    signs = Signs(witness)
+    return gauge_with_signs(code, x, Signs(witness))
+
+
+def gauge_with_signs(code: Code, x: Sequence[Number], signs: Signs) -> sympy.Expr:
+    """Return γ(x) as `gauge` does, leaving in `signs` the conditions that it rests on."""
     point = sympy.Matrix([exact_number(entry, "x") for entry in x])
     if len(point) != code.dimension:
         raise InputError(

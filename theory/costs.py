@@ -9,7 +9,16 @@ from dataclasses import dataclass
 
 import sympy
 
-from theory.codes import Code, axis_aligned, diagonal, dot, gauge, polar_vertices, rotated
+from theory.codes import (
+    Code,
+    axis_aligned,
+    diagonal,
+    dot,
+    gauge,
+    gauge_with_signs,
+    polar_vertices,
+    rotated,
+)
 from theory.errors import InputError
 from theory.exact_numbers import Number, exact_number
 from theory.integration import Expectation, Piece, Point, piecewise_expectation
@@ -22,7 +31,7 @@ from theory.symbols import (
     ONEHOT_PROBABILITY,
     THETA,
 )
-from theory.witness import Witness
+from theory.witness import Signs, Witness, positive_between
 
 #: Angles that tell different orthogonal frames apart: a quarter turn permutes the atoms, and
 #: both presets are symmetric about the diagonals.
@@ -126,16 +135,17 @@ def activation_cost(code: Code, law: Law, witness: Witness | None = None) -> Exp
             f"got R^{code.dimension}"
         )
     code, law = _within_span(code, law)
+    signs = Signs(witness)
     for part in law.components:
         for corner in _corners(part):
-            if gauge(code, corner, witness) is sympy.oo:
+            if gauge_with_signs(code, corner, signs) is sympy.oo:
                 raise InputError(
                     f"{code.name}: expected atoms whose cone holds the law, "
                     f"but {corner} is outside"
                 )
     vertices, conditions = polar_vertices(code, witness)
     cost = piecewise_expectation(law, _largest_of(vertices), witness)
-    return Expectation(cost.value, cost.conditions | conditions)
+    return Expectation(cost.value, cost.conditions | conditions | frozenset(signs.conditions))
 
 
 def _largest_of(vertices: Sequence[Sequence[sympy.Expr]]) -> list[Piece]:
@@ -184,6 +194,8 @@ def _within_span(code: Code, law: Law) -> tuple[Code, Law]:
     atoms = sympy.Matrix(code.atoms)
     if atoms.rank(simplify=True) == code.dimension:
         return code, law
+    if atoms.is_zero_matrix:
+        raise InputError(f"{code.name}: expected atoms that are not all zero")
     basis = sympy.Matrix.hstack(*atoms.T.columnspace())
     coordinates = (basis.T * basis).inv() * basis.T
     parts = []
@@ -246,8 +258,9 @@ def cost_against_angle(law: Law) -> CostAgainstAngle:
     (cos(theta), pi/4)
     """
     cost = activation_cost(rotated(THETA), law, {THETA: sympy.Rational(2, 5)})
-    for step in range(65):
-        if not cost.holds_at({THETA: sympy.pi / 4 * sympy.Rational(step, 64)}):
+    for condition in cost.conditions:
+        # tan θ runs from 0 to 1; cos θ > 0 there, so the signs are those in tan θ.
+        if not positive_between(_in_tangent(condition), COEFFICIENT, ANGLES.start, sympy.S.One):
             raise InputError(f"{law.name}: expected one formula for all angles from 0 to π/4")
     value = _in_cosines(cost.value)
     derivative = sympy.factor(_in_cosines(sympy.diff(value, THETA)))
@@ -264,14 +277,23 @@ def _in_cosines(expression: sympy.Expr) -> sympy.Expr:
 
 
 def _zeros(derivative: sympy.Expr) -> tuple[sympy.Expr, ...]:
-    """Return the zeros in [0, π/4], by tan θ = t: cos θ = 1/√(1+t²) and sin θ = t/√(1+t²)."""
+    """Return the zeros in [0, π/4]."""
+    tangents = sympy.solveset(_in_tangent(derivative), COEFFICIENT, sympy.Interval(0, 1))
+    if not isinstance(tangents, sympy.FiniteSet):
+        # Constant in θ: nothing is gained anywhere.
+        return ()
+    return tuple(sorted((sympy.atan(tangent) for tangent in tangents), key=float))
+
+
+def _in_tangent(expression: sympy.Expr) -> sympy.Expr:
+    """Return an expression in θ as one in t = tan θ, for θ in [0, π/2)."""
     t = COEFFICIENT
     root = sympy.sqrt(1 + t**2)
-    in_tangent = sympy.expand_trig(derivative).subs(
-        {sympy.tan(THETA): t, sympy.cos(THETA): 1 / root, sympy.sin(THETA): t / root}
+    return sympy.simplify(
+        sympy.expand_trig(expression).subs(
+            {sympy.tan(THETA): t, sympy.cos(THETA): 1 / root, sympy.sin(THETA): t / root}
+        )
     )
-    tangents = sympy.solveset(sympy.simplify(in_tangent), t, sympy.Interval(0, 1))
-    return tuple(sorted((sympy.atan(tangent) for tangent in tangents), key=float))
 
 
 def tie_probability(magnitude_correlation: Number = MAGNITUDE_CORRELATION) -> sympy.Expr:
@@ -295,9 +317,10 @@ def tie_probability(magnitude_correlation: Number = MAGNITUDE_CORRELATION) -> sy
         ONEHOT_PROBABILITY: sympy.Rational(1, 3),
         MAGNITUDE_CORRELATION: sympy.Rational(1, 2),
     }
-    difference = (
-        activation_cost(axis_aligned(), law, witness).value
-        - activation_cost(diagonal(), law, witness).value
-    )
+    costs = [activation_cost(code, law, witness) for code in (axis_aligned(), diagonal())]
+    for condition in costs[0].conditions | costs[1].conditions:
+        if not positive_between(condition, MAGNITUDE_CORRELATION, sympy.S.Zero, sympy.S.One):
+            raise InputError("magnitude_correlation: expected one formula for all f in (0, 1)")
+    difference = costs[0].value - costs[1].value
     (tie,) = sympy.solve(difference, ONEHOT_PROBABILITY)
     return sympy.radsimp(sympy.simplify(tie))

@@ -7,7 +7,7 @@ With symbols in the law or the pieces, which side of a cut a vertex lies on is r
 the result holds wherever all conditions do.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from math import factorial
 
@@ -56,7 +56,8 @@ class Expectation:
 
     def holds_at(self, values: Witness) -> bool:
         """Tell whether the value is the expectation at these values of the symbols."""
-        return hold_at(self.conditions, values)
+        finite = sympy.sympify(self.value).subs(values).is_finite is not False
+        return finite and hold_at(self.conditions, values)
 
 
 def expectation(law: Law, polynomial: Callable[[Point], sympy.Expr]) -> sympy.Expr:
@@ -126,18 +127,40 @@ def _over_component(part: Component, pieces: Sequence[Piece], signs: Signs) -> s
     # Pieces that are one and the same function on this component share one cell.
     cells: dict[tuple[frozenset[Point], sympy.Expr], list[Point]] = {}
     for piece in pieces:
-        cell = _cube(part.cube_dimension)
-        for constraint in piece.constraints:
-            cell = _clip(cell, sympy.expand(constraint(part.point)), signs) if cell else cell
+        cell = _within(piece, part, _cube(part.cube_dimension), signs)
         if cell:
             value = sympy.expand(piece.value(part.point))
-            cells.setdefault((frozenset(cell), value), cell)
+            # Pieces meet in points, where they agree.
+            key = frozenset(cell), value if part.cube_dimension else sympy.S.Zero
+            if key not in cells and part.cube_dimension:
+                _no_overlap(piece, part, cells.values(), signs.witness)
+            cells.setdefault(key, cell)
+    if part.cube_dimension == 0 and cells:
+        return next(
+            piece.value(part.point) for piece in pieces if _within(piece, part, _cube(0), signs)
+        )
     volume = sum(_over_cell(sympy.Integer(1), cell) for cell in cells.values())
     if abs(value_at(volume - 1, signs.witness)) > COVERAGE:
         raise InputError(
             f"pieces: expected to cover {part.point} once, but their share of it is {volume}"
         )
     return sum(_over_cell(value, cell) for (_, value), cell in cells.items())
+
+
+def _within(piece: Piece, part: Component, cell: list[Point], signs: Signs) -> list[Point]:
+    """Return the part of a cell on which a piece applies; empty if it has no inside."""
+    for constraint in piece.constraints:
+        cell = _clip(cell, sympy.expand(constraint(part.point)), signs) if cell else cell
+    return cell
+
+
+def _no_overlap(
+    piece: Piece, part: Component, cells: Iterable[list[Point]], witness: Witness
+) -> None:
+    for cell in cells:
+        common = _within(piece, part, cell, Signs(witness))
+        if common and abs(value_at(_over_cell(sympy.S.One, common), witness)) > COVERAGE:
+            raise InputError(f"pieces: expected to cover {part.point} once, but two overlap")
 
 
 def _over_cell(value: sympy.Expr, cell: Sequence[Point]) -> sympy.Expr:

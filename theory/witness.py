@@ -67,17 +67,43 @@ class Signs:
             If the expression vanishes at the witness but not everywhere: the witness then
             lies on the boundary between two different answers.
         """
+        expression = sympy.sympify(expression)
         number = value_at(expression, self.witness)
         if abs(number) < _ZERO:
-            if sympy.simplify(expression) != 0:
-                raise InputError(
-                    f"witness: {expression} vanishes there; expected a point off every boundary"
-                )
-            return 0
+            # Zero, or exact and merely small: sympy evaluates to as many digits as it needs.
+            exact = expression.subs(self.witness)
+            if not (exact.is_positive or exact.is_negative):
+                if sympy.simplify(expression) != 0:
+                    raise InputError(
+                        f"witness: {expression} vanishes there; expected a point off every "
+                        "boundary"
+                    )
+                return 0
+            number = sympy.Integer(1 if exact.is_positive else -1)
         side = 1 if number > 0 else -1
-        if sympy.sympify(expression).free_symbols:
+        if expression.free_symbols:
             self.conditions.add(sympy.factor(side * expression))
         return side
+
+
+def positive_between(
+    expression: sympy.Expr, symbol: sympy.Symbol, low: sympy.Expr, high: sympy.Expr
+) -> bool:
+    """Tell whether an expression in one symbol is proved to be > 0 on the open (low, high).
+
+    A continuous function without a zero there has one sign; its zeros are sympy's.
+
+    Examples
+    --------
+    >>> from theory.symbols import THETA
+    >>> positive_between(1 - THETA**2, THETA, sympy.Integer(0), sympy.Integer(1))
+    True
+    >>> positive_between(1 - THETA**2, THETA, sympy.Integer(0), sympy.Integer(2))
+    False
+    """
+    middle = expression.subs(symbol, (low + high) / 2)
+    zeros = sympy.solveset(sympy.simplify(expression), symbol, sympy.Interval.open(low, high))
+    return bool(middle.is_positive) and zeros is sympy.S.EmptySet
 
 
 def hold_at(conditions: frozenset[sympy.Expr], values: Witness) -> bool:
