@@ -64,6 +64,10 @@ def _reader(path: Path) -> Callable[[Path], Sae]:
         return _read_saelens
     if not path.exists():
         raise InputError("no such file or folder; expected a checkpoint")
+    if not path.is_file():
+        raise InputError("expected a file or a folder, this is neither")
+    with path.open("rb"):
+        pass  # zipfile takes what it may not read for no archive
     if zipfile.is_zipfile(path):
         return _read_npz
     raise InputError(
@@ -76,13 +80,17 @@ def _read_npz(path: Path) -> Sae:
     try:
         with zipfile.ZipFile(path) as archive:
             size = sum(member.file_size for member in archive.infolist())
+            names = archive.namelist()
+        if len(names) != len(set(names)):
+            raise InputError("expected every array once, one is there twice")
         if size > LARGEST_WEIGHTS:
             raise InputError(f"expected at most {LARGEST_WEIGHTS} bytes of arrays, got {size}")
         with np.load(path, allow_pickle=False) as archive:
             _check_names(set(archive.files), "an .npz file")
             W_enc, b_enc, W_dec, b_dec = (_entry(archive, name) for name in PARAMETERS)
             return Sae(W_enc, b_enc, W_dec, b_dec)
-    except (zipfile.BadZipFile, EOFError, MemoryError):
+    except (zipfile.BadZipFile, EOFError, MemoryError, RuntimeError):
+        # Encrypted and unknown kinds of zip are RuntimeErrors.
         raise InputError("expected an .npz file, but it is damaged or truncated") from None
 
 
@@ -174,7 +182,7 @@ def _safetensors(path: Path) -> dict[str, NDArray[Any]]:
         from safetensors import SafetensorError, safe_open  # noqa: PLC0415
     except ImportError:
         raise InputError(
-            "SAELens files need the package safetensors: pip install 'sae-theory[safetensors]'"
+            "SAELens files need the package safetensors: pip install safetensors"
         ) from None
     if path.stat().st_size > LARGEST_WEIGHTS:
         raise InputError(f"{path.name}: expected at most {LARGEST_WEIGHTS} bytes")

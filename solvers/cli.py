@@ -4,6 +4,7 @@ Exit status 0: done; 1: a check failed; 2: bad input or usage, with one line on 
 """
 
 import argparse
+import io
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,6 +28,7 @@ from solvers.report import (
 from solvers.verify import verify
 from theory.errors import InputError
 from theory.law_files import load_law
+from theory.proofs import LEDGER
 
 _LAW = (
     "a preset, shared or independent, with settings or without "
@@ -35,15 +37,23 @@ _LAW = (
 
 
 class _Parser(argparse.ArgumentParser):
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings, allow_abbrev=False)
+
     def error(self, message: str) -> NoReturn:
         raise InputError(f"{message} (see {self.prog} --help)")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A terminal without λ shows "?" rather than a traceback.
+            stream.reconfigure(errors="replace")
     try:
         options = _parser().parse_args(arguments)
         status: int = options.run(options)
+        sys.stdout.flush()
     except InputError as error:
         message = " ".join(str(error).split())
         print(f"sae-theory: error: {message}", file=sys.stderr)
@@ -55,6 +65,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader, such as head, has seen enough; Python must not complain at exit.
         sys.stdout = None
         return 0
+    except OSError as error:
+        # Such as a full disk behind standard output.
+        sys.stdout = None
+        print(f"sae-theory: error: {error}", file=sys.stderr)
+        return 2
+    except MemoryError:
+        print("sae-theory: error: not enough memory for this many latents", file=sys.stderr)
+        return 2
     return status
 
 
@@ -68,7 +86,8 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser(
         "verify", help="prove and check the discussion's claims, one by one"
     )
-    command.add_argument("claims", nargs="*", metavar="CLAIM", help="ids of claims; default: all")
+    known = ", ".join(claim.id for claim in LEDGER)
+    command.add_argument("claims", nargs="*", metavar="CLAIM", help=f"default: all of {known}")
     _add_json(command)
     command.set_defaults(run=_verify)
 
@@ -138,6 +157,8 @@ def _verify(options: argparse.Namespace) -> int:
 
 def _loss(options: argparse.Namespace) -> int:
     objective = _objective(options)
+    if not options.weights:
+        raise InputError("WEIGHTS: expected a file or folder, got an empty name")
     law, sae = load_law(options.law), load_checkpoint(options.weights)
     if sae.d_in != law.dimension:
         raise InputError(
@@ -151,8 +172,6 @@ def _loss(options: argparse.Namespace) -> int:
 
 def _optimum(options: argparse.Namespace) -> int:
     objective, law = _objective(options), load_law(options.law)
-    if options.latents < 1:
-        raise InputError(f"--latents: expected a whole number ≥ 1, got {options.latents}")
     if options.save is not None:
         if options.save.suffix != ".npz":
             raise InputError(f"{options.save}: expected a file ending in .npz")
@@ -163,14 +182,18 @@ def _optimum(options: argparse.Namespace) -> int:
 
         check_figure_path(options.plot)
         check_writable(options.plot)
-    optimum = minimize_loss(
-        law,
-        options.latents,
-        objective,
-        starts=options.starts,
-        seed=options.seed,
-        progress=ProgressLine("starts"),
-    )
+    try:
+        optimum = minimize_loss(
+            law,
+            options.latents,
+            objective,
+            starts=options.starts,
+            seed=options.seed,
+            progress=ProgressLine("starts"),
+        )
+    except InputError as error:
+        # What Python calls n_latents is --latents here.
+        raise InputError(f"--{str(error).removeprefix('n_')}") from None
     if options.save is not None:
         optimum.sae.save(options.save)
     if options.plot is not None:

@@ -73,6 +73,22 @@ class ExpectedLoss:
     objective: Objective
     reason: str = ""
 
+    def __sub__(self, other: "ExpectedLoss") -> float:
+        """Return the difference of the totals.
+
+        Raises
+        ------
+        InputError
+            If the two are of different conventions.
+        """
+        self.objective.check_comparable(other.objective)
+        return self.total - other.total
+
+    def __lt__(self, other: "ExpectedLoss") -> bool:
+        """Tell whether this total is the smaller; raises as the difference does."""
+        self.objective.check_comparable(other.objective)
+        return self.total < other.total
+
 
 class Gradient(NamedTuple):
     """Derivatives of the total with respect to the four parameters, shaped like them."""
@@ -132,7 +148,9 @@ def expected_loss_and_gradient(law: Law, sae: Sae, objective: Objective) -> Loss
         parts = parts._replace(reconstruction=np.inf)
         gradient = Gradient(*(np.full_like(array, np.nan) for array in gradient))
     elif not np.isfinite(parts.total):
-        raise InputError("weights: expected numbers whose loss does not overflow a double")
+        raise InputError(
+            "weights: expected numbers whose loss does not overflow a double, on this law"
+        )
     # Differences of moments: below zero only by rounding.
     parts = parts._replace(
         reconstruction=max(parts.reconstruction, 0.0),

@@ -1,5 +1,6 @@
 """Figures: the only importer of matplotlib. All are readable in grey."""
 
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +77,10 @@ def draw_optimum(law: Law, optimum: Optimum, path: Path) -> None:
     axes.set_aspect("equal", adjustable="datalim")
     axes.margins(0.08)
     axes.set_xlabel(f"{labels[0]} (units of the data)")
-    axes.set_ylabel(f"{labels[1]} (units of the data)")
+    if arrays.dimension == 1:
+        axes.set_yticks([])
+    else:
+        axes.set_ylabel(f"{labels[1]} (units of the data)")
     axes.set_title(
         f"{law.name}: best of {len(optimum.starts)} starts, {len(optimum.sae.b_enc)} latents, "
         f"$\\lambda$ = {optimum.objective.l1:g}\n"
@@ -92,12 +96,12 @@ def _projection(law: LawArrays) -> tuple[Array, tuple[str, str]]:
     """Return a (2, d) projection of the data and the names of its two coordinates."""
     d = law.dimension
     if d == 1:
-        return np.array([[1.0], [0.0]]), ("$x_1$", "(no second coordinate)")
+        return np.array([[1.0], [0.0]]), ("$x$", "")
     if d == 2:
         return np.eye(2), ("$x_1$", "$x_2$")
     _, directions = np.linalg.eigh(law.second_moment)
     largest: Array = directions[:, ::-1][:, :2].T
-    return largest, ("projection on direction 1", "projection on direction 2")
+    return largest, ("direction of largest second moment", "direction of second largest")
 
 
 def _draw_support(axes: Axes, law: LawArrays, projection: Array) -> None:
@@ -112,8 +116,13 @@ def _draw_support(axes: Axes, law: LawArrays, projection: Array) -> None:
             corner = affine[:, 0]
             if k == 0:
                 axes.plot(*corner, "o", color="0.45", markersize=7, label=label, zorder=layer)
-            elif k == 1:
-                ends = np.array([corner, corner + affine[:, 1]])
+            elif k == 1 or _is_flat(affine[:, 1:]):
+                # A parallelogram seen edge-on is as wide as its corners.
+                u = np.array(list(product((0.0, 1.0), repeat=k)))
+                corners = corner + u @ affine[:, 1:].T
+                ends = corners[
+                    [np.argmin(corners @ [1.0, 1e-3]), np.argmax(corners @ [1.0, 1e-3])]
+                ]
                 axes.plot(*ends.T, color="0.6", linewidth=5, label=label, zorder=layer,
                           solid_capstyle="butt")  # fmt: skip
             else:
@@ -132,3 +141,9 @@ def _draw_support(axes: Axes, law: LawArrays, projection: Array) -> None:
                 )
                 axes.update_datalim(outline)
             label = None
+
+
+def _is_flat(edges: Array) -> bool:
+    """Tell whether the two columns, projected, span no area to speak of."""
+    sizes = np.linalg.svd(edges, compute_uv=False)
+    return bool(sizes[-1] <= 1e-9 * sizes[0])

@@ -10,8 +10,10 @@ from theory.errors import InputError
 
 
 @contextmanager
-def written_beside(path: Path) -> Iterator[Path]:
+def written_beside(path: Path, keep: bool = True) -> Iterator[Path]:
     """Yield a temporary path of the same suffix; rename it to `path` if the block succeeds.
+
+    With `keep` false nothing stays: it is a trial whether the folder can be written.
 
     Raises
     ------
@@ -26,6 +28,8 @@ def written_beside(path: Path) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
+        if not keep:
+            return
         # mkstemp is private to its owner; a result is as readable as any new file.
         mask = os.umask(0)
         os.umask(mask)
@@ -39,9 +43,12 @@ def written_beside(path: Path) -> Iterator[Path]:
 
 def check_writable(path: Path) -> None:
     """Raise `InputError` if `path` cannot be written, before the work that would fill it."""
-    if path.is_dir():
-        raise InputError(f"{path}: expected a file, this is a folder")
-    if not path.parent.is_dir():
-        raise InputError(f"{path}: cannot be written: no folder {path.parent}")
-    if not os.access(path.parent, os.W_OK):
-        raise InputError(f"{path}: cannot be written: no permission in {path.parent}")
+    try:
+        if path.is_dir():
+            raise InputError(f"{path}: expected a file, this is a folder")
+        if not path.parent.is_dir():
+            raise InputError(f"{path}: cannot be written: no folder {path.parent}")
+        with written_beside(path, keep=False):
+            pass
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written: {error.strerror}") from None

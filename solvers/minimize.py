@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, as_completed
 from dataclasses import dataclass, fields
+from numbers import Integral
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,7 @@ from solvers.expected_loss import ExpectedLoss, expected_loss
 from solvers.law_arrays import law_arrays
 from solvers.objectives import Objective
 from solvers.parameters import ScaledProblem
-from solvers.radial_bound import lower_bound
+from solvers.radial_bound import LowerBound, lower_bound
 from solvers.sae import Sae
 from theory.errors import InputError
 from theory.laws import Law
@@ -30,6 +31,9 @@ Progress = Callable[[int, int], None]
 # BFGS keeps a dense matrix; beyond this many parameters L-BFGS is the faster.
 _DENSE = 500
 _SPREAD = 0.1
+_LARGEST_COUNT = 10**9
+# Beyond this the moments of all pairs of latents alone take gigabytes.
+_LARGEST_WIDTH = 5000
 
 
 @dataclass(frozen=True)
@@ -160,9 +164,14 @@ def minimize_loss(
         ("seed", seed, 0),
         ("max_iterations", max_iterations, 1),
     ):
-        if not (isinstance(value, int) and not isinstance(value, bool) and value >= least):
-            raise InputError(f"{name}: expected a whole number ≥ {least}, got {value!r}")
-    if not tolerance > 0:
+        whole = isinstance(value, Integral) and not isinstance(value, bool)
+        if not (whole and least <= value <= _LARGEST_COUNT):
+            raise InputError(
+                f"{name}: expected a whole number from {least} to {_LARGEST_COUNT}, got {value!r}"
+            )
+    if n_latents > _LARGEST_WIDTH:
+        raise InputError(f"n_latents: expected at most {_LARGEST_WIDTH}, got {n_latents}")
+    if not (isinstance(tolerance, int | float) and tolerance > 0):
         raise InputError(f"tolerance: expected a number > 0, got {tolerance!r}")
     shrinks = objective.decoder == "free" and objective.sparsity == "l1"
     if shrinks and objective.l1 > 0 and objective.weight_decay == 0:
@@ -189,7 +198,11 @@ def minimize_loss(
     best = min(order, key=lambda index: _nan_last(finished[index][0].total))
     sae = problem.sae(finished[best][1])
     loss = expected_loss(law, sae, objective)
-    bound = lower_bound(law, objective, n_latents)
+    try:
+        bound = lower_bound(law, objective, n_latents)
+    except KeyboardInterrupt:
+        # The starts are worth more than the bound: without one it is 0.
+        bound, interrupted = LowerBound(0.0, 0.0), True
     return Optimum(
         **{field.name: getattr(loss, field.name) for field in fields(ExpectedLoss)},
         sae=sae,

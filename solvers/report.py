@@ -12,6 +12,10 @@ from solvers.sae import Sae
 from solvers.verify import CheckedClaim
 
 _WIDTH = 100
+_RECONSTRUCTIONS = {
+    "squared": "E ‖x - x̂‖², summed over coordinates",
+    "relative": "E ‖x - x̂‖²/‖x‖²",
+}
 
 
 def to_json(document: dict[str, Any]) -> str:
@@ -22,13 +26,14 @@ def to_json(document: dict[str, Any]) -> str:
 def loss_document(loss: ExpectedLoss) -> dict[str, Any]:
     """Return the keys of the command `loss`."""
     return {
-        "total": loss.total,
-        "reconstruction": loss.reconstruction,
+        "total": _finite(loss.total),
+        "reconstruction": _finite(loss.reconstruction),
         "sparsity": loss.sparsity,
         "weight_decay": loss.weight_decay,
         "l1": loss.l1,
         "l0": loss.l0,
         "firing": list(loss.firing),
+        **({"infinite": loss.reason} if loss.reason else {}),
     }
 
 
@@ -94,7 +99,7 @@ def loss_text(loss: ExpectedLoss, sae: Sae) -> str:
     weight = "‖d_i‖ f_i" if objective.sparsity == "decoder-norm" else "f_i"
     rows = [
         ("total", loss.total, ""),
-        ("reconstruction", loss.reconstruction, "E ‖x - x̂‖², summed over coordinates"),
+        ("reconstruction", loss.reconstruction, _RECONSTRUCTIONS[objective.reconstruction]),
         ("sparsity", loss.sparsity, f"{objective.l1:g} · E Σ {weight}"),
         ("weight decay", loss.weight_decay, f"{objective.weight_decay:g} · (‖W_enc‖² + ‖W_dec‖²)"),
         ("l1", loss.l1, "E Σ f_i"),
@@ -103,6 +108,8 @@ def loss_text(loss: ExpectedLoss, sae: Sae) -> str:
     lines = [f"{name:<16}{value:<22.15g}{note}".rstrip() for name, value, note in rows]
     lines.append("firing          " + "  ".join(f"{p:.6g}" for p in loss.firing))
     lines.append("‖d_i‖           " + "  ".join(f"{norm:.6g}" for norm in sae.decoder_norms))
+    if loss.reason:
+        lines.append(f"infinite: {loss.reason}")
     lines += [f"note: {note}" for note in sae.notes]
     return "\n".join(lines)
 
@@ -140,7 +147,7 @@ def claims_text(claims: Sequence[CheckedClaim]) -> str:
     )
     lines = ["claim: what the discussion says → verdict", header, "─" * _WIDTH]
     for number, claim in enumerate(claims, start=1):
-        lines += _wrapped(f"{number:>2}. ", f"{claim.statement}  ({claim.place})")
+        lines += _wrapped(f"{number:>2}. ", f"{claim.id}: {claim.statement}  ({claim.place})")
         verdict = claim.verdict + (f": {claim.explanation}" if claim.explanation else "")
         lines += _wrapped("    → ", verdict)
         for quantity in claim.quantities:
@@ -156,7 +163,7 @@ def claims_text(claims: Sequence[CheckedClaim]) -> str:
             lines.append("    FAILED")
         lines.append("")
     passed = sum(claim.passed for claim in claims)
-    lines.append(f"{passed} of {len(claims)} claims checked out by every route")
+    lines.append(f"{passed} of {len(claims)} claims passed")
     lines += _wrapped("", "largest deviation from the symbolic value: " + _largest(claims))
     return "\n".join(lines)
 

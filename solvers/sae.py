@@ -125,11 +125,12 @@ class Sae:
 def _finite(name: str, value: ArrayLike) -> Array:
     try:
         raw = np.asarray(value)
-        if raw.dtype.kind not in "fiu":
-            raise TypeError
+    except ValueError:
+        raise InputError(f"{name}: expected an array of real numbers, got uneven rows") from None
+    if raw.dtype.kind not in "fiu":
+        raise InputError(f"{name}: expected an array of real numbers, got {raw.dtype}")
+    with np.errstate(over="ignore"):
         array = np.array(raw, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise InputError(f"{name}: expected an array of real numbers") from None
     bad = ~np.isfinite(array)
     if bad.any():
         where = [int(i) for i in np.argwhere(bad)[0]]

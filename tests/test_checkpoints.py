@@ -144,6 +144,37 @@ def test_npz_with_a_damaged_member(tmp_path: Path) -> None:
         load_checkpoint(path)
 
 
+def test_npz_with_one_array_twice(tmp_path: Path) -> None:
+    path = tmp_path / "weights.npz"
+    np.savez(path, **good())
+    with (
+        pytest.warns(UserWarning, match="Duplicate"),
+        zipfile.ZipFile(path, "a") as archive,
+    ):
+        archive.writestr("b_dec.npy", b"")
+    with pytest.raises(InputError, match="expected every array once"):
+        load_checkpoint(path)
+
+
+def test_encrypted_npz(tmp_path: Path) -> None:
+    path = tmp_path / "weights.npz"
+    np.savez(path, **good())
+    content = bytearray(path.read_bytes())
+    for signature, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        at = content.find(signature)
+        while at >= 0:
+            content[at + offset] |= 1  # the flag "encrypted"
+            at = content.find(signature, at + 4)
+    path.write_bytes(bytes(content))
+    with pytest.raises(InputError, match="damaged"):
+        load_checkpoint(path)
+
+
+def test_a_device_is_no_checkpoint() -> None:
+    with pytest.raises(InputError, match="expected a file or a folder, this is neither"):
+        load_checkpoint("/dev/null")
+
+
 def test_npz_members_that_are_no_arrays(tmp_path: Path) -> None:
     path = tmp_path / "weights.npz"
     with zipfile.ZipFile(path, "w") as archive:
@@ -272,5 +303,5 @@ def test_missing_files(tmp_path: Path) -> None:
 
 def test_a_missing_extra_names_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "safetensors", None)
-    with pytest.raises(InputError, match=r"pip install 'sae-theory\[safetensors\]'"):
+    with pytest.raises(InputError, match=r"pip install safetensors"):
         load_checkpoint(ONE)

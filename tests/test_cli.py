@@ -131,16 +131,19 @@ BAD = [
     (["loss", "shared", "{w}", "--l1", "1", "--decoder", "x"], "--decoder: expected one of unit"),
     (["loss", "{dir}/d3.json", "{w}", "--l1", "1"], "W_enc: expected d_in = 3, the dimension"),
     (["optimum", "shared", "--l1", "0.1"], "required: --latents"),
-    (["optimum", "shared", "--l1", "0.1", "--latents", "0"], "--latents: expected a whole number"),
+    (
+        ["optimum", "shared", "--l1", "0.1", "--latents", "0"],
+        "--latents: expected a whole number from 1",
+    ),
     (["optimum", "shared", "--l1", "0.1", "--latents", "2.5"], "argument --latents: invalid int"),
     (["optimum", "shared", "--l1", "-1", "--latents", "2"], "--l1: expected a finite number"),
     (
         ["optimum", "shared", "--l1", "1", "--latents", "2", "--starts", "0"],
-        "starts: expected a whole number ≥ 1, got 0",
+        "--starts: expected a whole number from 1 to 1000000000, got 0",
     ),
     (
         ["optimum", "shared", "--l1", "1", "--latents", "2", "--seed", "-1"],
-        "seed: expected a whole number ≥ 0, got -1",
+        "--seed: expected a whole number from 0 to 1000000000, got -1",
     ),
     (
         ["optimum", "shared", "--l1", "1", "--latents", "2", "--decoder", "free"],
@@ -158,6 +161,27 @@ BAD = [
         ["optimum", "shared", "--l1", "1", "--latents", "2", "--plot", "{dir}/best.bmp"],
         "best.bmp: expected a figure ending in .png, .svg, .pdf",
     ),
+    (["loss", "shared", "", "--l1", "1"], "WEIGHTS: expected a file or folder, got an empty name"),
+    (["loss", "shared", "/dev/null", "--l1", "1"], "/dev/null: expected a file or a folder"),
+    (["optimum", "shared", "--l1", "1", "--latents", "9999999999"], "--latents: expected a whole"),
+    (
+        ["optimum", "shared", "--l1", "1", "--latents", "100000"],
+        "--latents: expected at most 5000",
+    ),
+    (
+        [
+            "optimum",
+            "shared",
+            "--l1",
+            "1",
+            "--latents",
+            "2",
+            "--save",
+            "{dir}/" + 300 * "a" + ".npz",
+        ],
+        "cannot be written: File name too long",
+    ),
+    (["loss", "shared", "{w}", "--js", "--l1", "1"], "unrecognized arguments: --js"),
     (["verify", "no-such-claim"], "claim 'no-such-claim': expected one of two-dimensional"),
     (["veryfy"], "invalid choice: 'veryfy'"),
     ([], "required: COMMAND"),
@@ -201,6 +225,43 @@ def test_the_installed_command(weights: Path) -> None:
     )  # fmt: skip
     assert json.loads(done.stdout)["total"] == pytest.approx(0.1, rel=1e-14)
     assert done.stderr == ""
+
+
+def test_a_terminal_without_greek_letters_shows_something(weights: Path) -> None:
+    command = Path(sys.executable).with_name("sae-theory")
+    done = subprocess.run(
+        [command, "loss", "shared", weights, "--l1", "0.1"],
+        capture_output=True, check=True, env={**os.environ, "PYTHONIOENCODING": "ascii"},
+    )  # fmt: skip
+    assert b"total" in done.stdout
+    assert done.stderr == b""
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_disk_is_one_line(weights: Path) -> None:
+    command = Path(sys.executable).with_name("sae-theory")
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [command, "loss", "shared", weights, "--l1", "0.1"],
+            stdout=full, stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "No space left" in done.stderr
+
+
+def test_an_infinite_loss_is_null_with_its_reason(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "off.npz"
+    Sae([[1.0], [0.0]], [0.5], [[1.0, 0.0]], [0.0, 0.0]).save(path)
+    arguments = ("loss", "shared", path, "--l1", 0.1, "--reconstruction", "relative")
+    document = run_json(capsys, *arguments)
+    assert document["total"] is None
+    assert document["reconstruction"] is None
+    assert "x̂(0) = [0.5, 0.0] is not 0" in document["infinite"]
+    _, out, _ = run(capsys, *arguments)
+    assert "infinite: the law reaches x = 0" in out
 
 
 def test_a_reader_that_stops_early_causes_no_traceback(weights: Path) -> None:

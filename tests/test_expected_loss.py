@@ -308,9 +308,33 @@ def test_sae_keeps_its_own_read_only_copy() -> None:
         sae.W_enc[0, 0] = 7
 
 
+def test_numbers_of_numpy_are_numbers() -> None:
+    assert Objective(l1=np.float32(0.5)) == Objective(l1=np.int64(1) / 2) == Objective(l1=0.5)
+    assert Objective(l1=np.int64(1)).l1 == 1.0
+
+
+def test_losses_of_two_conventions_cannot_be_compared() -> None:
+    law, sae = load_law("shared"), frame_sae(0.0)
+    loss = expected_loss(law, sae, Objective(l1=0.1))
+    assert loss - expected_loss(law, frame_sae(0.1), Objective(l1=0.1, decoder="free")) > 0
+    assert not loss < loss  # noqa: PLR0124
+    for other in (
+        Objective(l1=0.2),
+        Objective(l1=0.1, sparsity="decoder-norm"),
+        Objective(l1=0.1, reconstruction="relative"),
+        Objective(l1=0.1, weight_decay=0.1),
+    ):
+        with pytest.raises(InputError, match="expected losses of one convention"):
+            loss - expected_loss(law, sae, other)
+        with pytest.raises(InputError, match="expected losses of one convention"):
+            bool(loss < expected_loss(law, sae, other))
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
+        ({"l1": 10**400}, "l1: expected a finite number ≥ 0, got 1000"),
+        ({"l1": "0.1"}, "l1: expected a finite number ≥ 0, got 0.1"),
         ({"l1": -0.1}, "l1: expected a finite number ≥ 0, got -0.1"),
         ({"l1": float("nan")}, "l1: expected a finite number ≥ 0, got nan"),
         ({"l1": float("inf")}, "l1: expected a finite number"),

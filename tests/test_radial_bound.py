@@ -9,7 +9,7 @@ import sympy
 from solvers import Objective, Sae, expected_loss, minimize_loss
 from solvers.frames import frame_sae
 from solvers.law_arrays import law_arrays
-from solvers.radial_bound import _expectation, lower_bound
+from solvers.radial_bound import RelativeProfile, SquaredProfile, _expectation, lower_bound
 from tests.oracle_laws import components_from_specification
 from tests.oracles import midpoint_grid_expectation
 from tests.random_cases import random_specification
@@ -46,14 +46,39 @@ def test_expectation_at_any_b_dec_against_a_grid(seed: int) -> None:
         return np.where(r >= l1 / 2, l1 * r - l1**2 / 4, r**2)
 
     grid = midpoint_grid_expectation(components_from_specification(specification), h, 400)
-    assert _expectation(law_arrays(law), b, l1).value == pytest.approx(grid, rel=2e-5)
+    assert _expectation(law_arrays(law), b, SquaredProfile(l1)).value == pytest.approx(
+        grid, rel=2e-5
+    )
+
+
+@pytest.mark.parametrize("l1", [0.1, 1.0, 3.0])
+@pytest.mark.parametrize("name", ["shared", "independent:onehot_probability=0.3"])
+def test_relative_bound_against_a_grid(name: str, l1: float) -> None:
+    law = load_law(name)
+    specification = {"sets": [2, 2], "magnitude_correlation": float(name == "shared")}
+    if name != "shared":
+        specification["onehot_probability"] = 0.3
+    t = np.linspace(0, 1.5, 3001)
+
+    def h(x: np.ndarray) -> np.ndarray:
+        r = np.linalg.norm(x, axis=1)
+        coarse = [((1 - t / s) ** 2 + l1 * t)[t <= s].min() for s in r]
+        return np.array(coarse)
+
+    grid = midpoint_grid_expectation(components_from_specification(specification), h, 50)
+    bound = lower_bound(law, Objective(l1=l1, reconstruction="relative"), 4)
+    assert bound.value == pytest.approx(grid, rel=2e-3)
+    integral = RelativeProfile(l1).integral(1.3)
+    r = (np.arange(20000) + 0.5) * 1.3 / 20000
+    total = sum(RelativeProfile(l1).value(float(s)) * float(s) for s in r) * 1.3 / 20000
+    assert integral == pytest.approx(total, rel=1e-6)
 
 
 def test_a_flat_parallelogram_is_averaged_as_the_segment_that_it_is() -> None:
     """x = u1 + u2 on a line: E|x| = 1, whatever way the component is written."""
     matrix = sympy.ImmutableMatrix([[1, 1], [0, 0]])
     law = Law((Component(sympy.Integer(1), matrix, sympy.zeros(2, 1)),))
-    value = _expectation(law_arrays(law), np.zeros(2), 1e-6).value
+    value = _expectation(law_arrays(law), np.zeros(2), SquaredProfile(1e-6)).value
     assert value / 1e-6 == pytest.approx(1.0, rel=1e-5)
 
 
@@ -64,11 +89,16 @@ def test_a_flat_parallelogram_is_averaged_as_the_segment_that_it_is() -> None:
         Objective(l1=0.3, weight_decay=0.01),
         Objective(l1=0.3, sparsity="decoder-norm", decoder="free"),
         Objective(l1=0.3, decoder="free", weight_decay=0.02),
+        Objective(l1=0.3, reconstruction="relative", weight_decay=0.01),
     ],
 )
 @pytest.mark.parametrize("seed", range(4))
 def test_no_optimised_sae_beats_it(objective: Objective, seed: int) -> None:
-    law = law_from_dict(random_specification(np.random.default_rng(seed)))
+    specification = random_specification(np.random.default_rng(seed))
+    if objective.reconstruction == "relative":
+        # Symmetric, or its bound is 0; and features in general position.
+        specification = {"sets": [2, 2], "onehot_probability": seed / 4}
+    law = law_from_dict(specification)
     best = minimize_loss(law, 5, objective, starts=3, seed=seed, max_iterations=300)
     assert best.total >= best.lower_bound - best.lower_bound_error - 1e-12
 

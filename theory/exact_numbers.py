@@ -14,9 +14,9 @@ from theory.errors import InputError
 
 Number: TypeAlias = int | float | str | Decimal | Fraction | sympy.Expr
 
-# Beyond a double's range no solver could use the number, and an exact one of that size
-# would have as many digits as its exponent says.
-_LARGEST_EXPONENT = 300
+# Squares of larger numbers would soon leave a double's range, and an exact number has as
+# many digits as its exponent says.
+_LARGEST_EXPONENT = 100
 _LONGEST_TEXT = 400
 
 
@@ -56,18 +56,26 @@ def exact_number(value: object, name: str) -> sympy.Expr:
     bottom = _decimal(denominator, name, value)
     if bottom == 0:
         raise InputError(f"{name}: expected a finite number, got {_shown(value)}")
-    return _rational(top) / _rational(bottom)
+    quotient = _rational(top) / _rational(bottom)
+    if quotient != 0 and abs(sympy.log(abs(quotient), 10).evalf()) > _LARGEST_EXPONENT:
+        raise InputError(_not_finite(name, value))
+    return quotient
+
+
+def _not_finite(name: str, value: object) -> str:
+    limit = f"0 or from 1e-{_LARGEST_EXPONENT} to 1e{_LARGEST_EXPONENT} in size"
+    return f"{name}: expected a finite number, {limit}, got {_shown(value)}"
 
 
 def _decimal(text: str, name: str, value: object) -> Decimal:
     try:
-        number = Decimal(text if len(text) <= _LONGEST_TEXT else "")
+        # Decimal alone would also take 1_0 and digits of other scripts.
+        plain = len(text) <= _LONGEST_TEXT and text.isascii() and "_" not in text
+        number = Decimal(text if plain else "")
     except InvalidOperation:
         raise InputError(f"{name}: expected a number, got {_shown(value)}") from None
     if not number.is_finite() or (number != 0 and abs(number.adjusted()) > _LARGEST_EXPONENT):
-        raise InputError(
-            f"{name}: expected a finite number within 1e±{_LARGEST_EXPONENT}, got {_shown(value)}"
-        )
+        raise InputError(_not_finite(name, value))
     return number
 
 

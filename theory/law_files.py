@@ -44,12 +44,18 @@ def load_law(text_or_path: str | Path) -> Law:
     text = str(text_or_path)
     name, colon, settings = text.partition(":")
     if not isinstance(text_or_path, Path) and name in PRESETS:
-        return replace(preset(name, **_settings(name, settings, bool(colon))), name=text)
+        try:
+            law = preset(name, **_settings(name, settings, bool(colon)))
+        except InputError as error:
+            raise InputError(f"{text}: {error}") from None
+        return replace(law, name=text)
     path = Path(text)
     try:
-        exists = path.is_file()
+        exists = bool(text) and path.exists()
     except (OSError, ValueError):
         exists = False
+    if exists and not path.is_file():
+        raise InputError(f"{text}: expected a law file, this is not a regular file")
     if not exists:
         raise InputError(
             f"{text}: expected a preset ({', '.join(PRESETS)}), with settings or without "
@@ -92,6 +98,8 @@ def law_from_dict(document: object, name: str = "law") -> Law:
     for key in document:
         if key not in KEYS:
             raise InputError(f"unknown key {key!r:.60}, expected one of {', '.join(KEYS)}")
+        if document[key] is None:
+            raise InputError(f"{key}: expected a value or no such key, got null")
     if "sets" not in document:
         raise InputError("sets: this key is required, for example [2, 2]")
     return one_hot_sets(**document, name=name)

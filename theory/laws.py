@@ -217,7 +217,7 @@ def _set_sizes(sets: Sequence[int]) -> tuple[int, int]:
         and all(1 <= size <= 100 for size in sets)
     )
     if not valid:
-        raise InputError(f"sets: expected two whole numbers from 1 to 100, got {sets!r}")
+        raise InputError(f"sets: expected two whole numbers from 1 to 100, got {sets!s:.60}")
     return sets[0], sets[1]
 
 

@@ -300,12 +300,14 @@ def true_features() -> Finding:
     )
     return Finding(
         Verdict.HOLDS if never_below else Verdict.FAILS,
-        f"only for one-hot probability q above q*: {ties[0]} on the first data set, {ties[1]} on "
-        "the second (λ → 0); below it the diagonal code is the cheaper",
+        f"with four latents only for one-hot probability q above q*: {ties[0]} on the first data "
+        f"set, {ties[1]} on the second (λ → 0); below it the diagonal code is the cheaper",
         (
-            Quantity("q*, first data set", ties[0]),
-            Quantity("q*, second data set", ties[1]),
-            Quantity("q* at f = 1/2", between, {MAGNITUDE_CORRELATION: HALF}),
+            Quantity("q*, first data set (axes against diagonals)", ties[0]),
+            Quantity("q*, second data set (axes against diagonals)", ties[1]),
+            Quantity(
+                "q* at f = 1/2 (axes against diagonals)", between, {MAGNITUDE_CORRELATION: HALF}
+            ),
             Quantity("loss of the axis-aligned code at q = 3/4", loss.value, {L1: SAMPLE_L1}),
         ),
     )
