@@ -12,7 +12,7 @@ import sympy
 
 from solvers import verify as module
 from solvers.cli import main
-from solvers.documents import LEDGER_PAGE, ledger_markdown
+from solvers.documents import PAGES
 from solvers.routes import ROUTES, Routes
 from solvers.verify import CheckedClaim, check, verify
 from theory import proofs
@@ -188,8 +188,9 @@ def test_progress_and_selection() -> None:
     assert module.TOLERANCES["exact"] == 1e-12
 
 
-def test_the_committed_ledger_page_is_current() -> None:
-    assert (ROOT / LEDGER_PAGE).read_text(encoding="utf-8") == ledger_markdown()
+@pytest.mark.parametrize("page", PAGES)
+def test_the_committed_pages_are_current(page: Path) -> None:
+    assert (ROOT / page).read_text(encoding="utf-8") == PAGES[page]()
 
 
 def test_every_source_key_is_in_the_bibliography() -> None:
