@@ -224,9 +224,9 @@ CONVENTIONS: Final[dict[str, Convention]] = {
             None,
         ),
         Convention(
-            "lasso",
+            "scikit-learn",
             "½ ‖x - x̂‖² + λ Σ f_i",
-            "[GribonvalSchnass2010], section 1: the l1 criterion of dictionary learning",
+            "[ScikitLearn], decomposition.DictionaryLearning with positive_code",
             "squared",
             "l1",
             "unit",

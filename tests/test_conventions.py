@@ -14,7 +14,7 @@ from theory import law_from_dict, one_hot_sets
 DATA = Path(__file__).parent / "data" / "trained"
 
 
-@pytest.mark.parametrize(("source", "target"), itertools.product(CONVENTIONS, repeat=2))
+@pytest.mark.parametrize(("source", "target"), list(itertools.product(CONVENTIONS, repeat=2)))
 @pytest.mark.parametrize("dimension", [1, 2, 7])
 def test_conversion_makes_a_round_trip_or_is_refused(
     source: str, target: str, dimension: int
@@ -47,7 +47,7 @@ def as_written(entry: Convention, sae: Sae, x: np.ndarray, l1: float) -> np.ndar
     return result
 
 
-@pytest.mark.parametrize("name", CONVENTIONS)
+@pytest.mark.parametrize("name", list(CONVENTIONS))
 def test_the_exact_loss_times_the_factor_is_the_loss_as_written(name: str) -> None:
     rng = np.random.default_rng(4)
     embedding = [[2, 0, 1], [0, 1, 1], [1, -1, 0]]
@@ -78,4 +78,4 @@ def test_unknown_names_and_dimensions() -> None:
         convention("anders")
     with pytest.raises(InputError, match="dimension: expected a whole number"):
         convention("pytorch-mse").factor(0)
-    assert convention("lasso").objective(0.1, 5) == Objective(l1=0.2)
+    assert convention("scikit-learn").objective(0.1, 5) == Objective(l1=0.2)

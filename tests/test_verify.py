@@ -188,7 +188,7 @@ def test_progress_and_selection() -> None:
     assert module.TOLERANCES["exact"] == 1e-12
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", list(PAGES))
 def test_the_committed_pages_are_current(page: Path) -> None:
     assert (ROOT / page).read_text(encoding="utf-8") == PAGES[page]()
 
