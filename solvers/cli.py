@@ -28,7 +28,7 @@ from solvers.report import (
 from solvers.verify import verify
 from theory.errors import InputError
 from theory.law_files import load_law
-from theory.proofs import LEDGER
+from theory.ledger import LEDGER
 
 _LAW = (
     "a preset, shared or independent, with settings or without "

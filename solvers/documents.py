@@ -8,7 +8,7 @@ import sympy
 from solvers.files import written_beside
 from solvers.objectives import CONVENTIONS
 from theory.claims import Claim
-from theory.proofs import LEDGER
+from theory.ledger import LEDGER
 
 _HEAD = """# The ledger of claims
 

@@ -1,21 +1,10 @@
-"""The numbers beside each claim's symbolic values: exact, optimised and independent.
-
-For every quantity of a `Finding`, in order:
-
-exact
-    from the exact moments and losses of `solvers.expected_loss`, no sampling;
-optimised
-    from a scipy optimiser or root finder let loose on them, which knows no answer;
-independent
-    adaptive quadrature of pointwise definitions, or brute force, with an error estimate.
-"""
+"""The numbers beside the symbolic values of the claims about codes and their costs."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import sympy
-from numpy.typing import NDArray
 from scipy import optimize
 
 from solvers.expected_loss import expected_loss
@@ -24,10 +13,20 @@ from solvers.law_arrays import law_arrays
 from solvers.minimize import minimize_loss
 from solvers.objectives import Objective
 from solvers.quadrature import (
-    Pointwise,
     pointwise_gauge,
-    pointwise_loss,
     quadrature_expectation,
+)
+from solvers.route_tools import (
+    AXES,
+    DIAGONAL,
+    STARTS,
+    Array,
+    Routes,
+    direction,
+    exact_cost,
+    least_loss,
+    least_value,
+    quadrature_route,
 )
 from solvers.sae import Sae
 from theory.laws import Component, Law, preset, shared_amplitudes
@@ -35,59 +34,11 @@ from theory.proofs import (
     POST_ONEHOT,
     SAMPLE_AMPLITUDES,
     SAMPLE_CORRELATION,
-    SAMPLE_L1,
     SAMPLE_L1S,
     SAMPLE_NORM,
     sign_correlated,
 )
 from theory.symbols import AMPLITUDE, NORM
-
-Array = NDArray[np.float64]
-
-_AXES, _DIAGONAL = 0.0, np.pi / 4
-_QUADRATURE = 1e-7
-# At λ = 2 one random start in twelve puts an atom near each of the four rays.
-_STARTS = 64
-
-
-@dataclass(frozen=True)
-class Routes:
-    """One quantity by three routes; None where a route has nothing to say.
-
-    Parameters
-    ----------
-    exact, optimised, independent : float or None
-    independent_error : float
-        The independent route's own error estimate.
-    """
-
-    exact: float | None
-    optimised: float | None
-    independent: float | None
-    independent_error: float = 0.0
-
-
-def _quadrature(law: Law, function: Pointwise) -> Routes:
-    """Return the independent route alone, to be completed with `replace`."""
-    value, error = quadrature_expectation(law, function, tolerance=_QUADRATURE)
-    return Routes(None, None, value, error)
-
-
-def _direction(angle: float) -> Array:
-    return np.array([np.cos(angle), np.sin(angle)])
-
-
-def _least(function: Callable[[float], float], low: float, high: float) -> float:
-    """Return the minimum of a function of one angle inside an interval."""
-    found = optimize.minimize_scalar(
-        function, bounds=(low, high), method="bounded", options={"xatol": 1e-13}
-    )
-    return float(found.fun)
-
-
-def _exact_cost(law: Law, angle: float) -> float:
-    """Return E Σ f_i of the rotated frame when it reconstructs exactly."""
-    return expected_loss(law, frame_sae(angle), Objective(l1=0.0)).l1
 
 
 def _two_dimensional() -> list[Routes]:
@@ -98,16 +49,16 @@ def _two_dimensional() -> list[Routes]:
     )  # E x xᵀ on each component
 
     def off_lines(angle: float) -> float:
-        normals = _direction(angle), _direction(angle + np.pi / 2)
+        normals = direction(angle), direction(angle + np.pi / 2)
         off = [np.einsum("d,cde,e->c", w, second, w) for w in normals]
         return float(segments.probability @ np.minimum(*off))
 
     def nearer(x: Array) -> Array:
         return np.minimum((x[:, 0] - x[:, 1]) ** 2, (x[:, 0] + x[:, 1]) ** 2) / 2
 
-    independent = _quadrature(law, nearer)
-    best = _least(off_lines, 0.0, np.pi / 2)
-    return [replace(independent, exact=off_lines(_DIAGONAL), optimised=best)]
+    independent = quadrature_route(law, nearer)
+    best = least_value(off_lines, 0.0, np.pi / 2)
+    return [replace(independent, exact=off_lines(DIAGONAL), optimised=best)]
 
 
 def _total(angle: float, gain: float) -> Routes:
@@ -141,16 +92,16 @@ def _gains() -> tuple[float, float]:
 
 def _axis_aligned_total() -> list[Routes]:
     decoder, both = _gains()
-    return [_total(_AXES, both), _total(_AXES, decoder)]
+    return [_total(AXES, both), _total(AXES, decoder)]
 
 
 def _diagonal_total() -> list[Routes]:
     decoder, both = _gains()
-    return [_total(_DIAGONAL, both), _total(_DIAGONAL, decoder)]
+    return [_total(DIAGONAL, both), _total(DIAGONAL, decoder)]
 
 
 def _ratio() -> list[Routes]:
-    return [_quotient(_total(_AXES, gain), _total(_DIAGONAL, gain)) for gain in _gains()]
+    return [_quotient(_total(AXES, gain), _total(DIAGONAL, gain)) for gain in _gains()]
 
 
 def _quotient(top: Routes, bottom: Routes) -> Routes:
@@ -165,16 +116,16 @@ def _quotient(top: Routes, bottom: Routes) -> Routes:
 
 
 def _lower_loss_first() -> list[Routes]:
-    axes, diagonal = (pointwise_gauge(frame_atoms(angle)) for angle in (_AXES, _DIAGONAL))
+    axes, diagonal = (pointwise_gauge(frame_atoms(angle)) for angle in (AXES, DIAGONAL))
     routes = []
     for amplitudes in SAMPLE_AMPLITUDES:
         law = shared_amplitudes(amplitudes)
-        on_axes = _exact_cost(law, _AXES)
-        least = _least(lambda angle, law=law: _exact_cost(law, angle), 0.0, np.pi / 2)  # type: ignore[misc]
+        on_axes = exact_cost(law, AXES)
+        least = least_value(lambda angle, law=law: exact_cost(law, angle), 0.0, np.pi / 2)  # type: ignore[misc]
         routes.append(
             replace(
-                _quadrature(law, lambda x: axes(x) - diagonal(x)),
-                exact=on_axes - _exact_cost(law, _DIAGONAL),
+                quadrature_route(law, lambda x: axes(x) - diagonal(x)),
+                exact=on_axes - exact_cost(law, DIAGONAL),
                 optimised=on_axes - least,
             )
         )
@@ -185,12 +136,12 @@ def _principal_components(name: str) -> list[Routes]:
     law, correlated = preset(name), sign_correlated(name, SAMPLE_CORRELATION)
 
     def variance(of: Law, angle: float) -> float:
-        w = _direction(angle)
+        w = direction(angle)
         return float(w @ law_arrays(of).second_moment @ w)
 
     def extremes(function: Callable[[float], float]) -> tuple[float, float]:
-        low = _least(function, -np.pi / 8, 7 * np.pi / 8)
-        return low, -_least(lambda angle: -function(angle), -np.pi / 8, 7 * np.pi / 8)
+        low = least_value(function, -np.pi / 8, 7 * np.pi / 8)
+        return low, -least_value(lambda angle: -function(angle), -np.pi / 8, 7 * np.pi / 8)
 
     eigenvalues = np.linalg.eigvalsh(law_arrays(law).second_moment)
     least, most = extremes(lambda angle: variance(law, angle))
@@ -209,8 +160,8 @@ def _principal_components(name: str) -> list[Routes]:
 
     least, most = extremes(lambda angle: variance(correlated, angle))
     split = replace(
-        _quadrature(correlated, lambda x: 2 * x[:, 0] * x[:, 1]),
-        exact=variance(correlated, _DIAGONAL) - variance(correlated, -_DIAGONAL),
+        quadrature_route(correlated, lambda x: 2 * x[:, 0] * x[:, 1]),
+        exact=variance(correlated, DIAGONAL) - variance(correlated, -DIAGONAL),
         optimised=most - least,
     )
 
@@ -219,8 +170,8 @@ def _principal_components(name: str) -> list[Routes]:
 
     least, most = extremes(cumulant)
     # Both directions have the variance E x², so only fourth moments differ.
-    fourth = _quadrature(law, lambda x: (x[:, 0] + x[:, 1]) ** 4 / 4 - x[:, 0] ** 4)
-    excess = replace(fourth, exact=cumulant(_DIAGONAL) - cumulant(_AXES), optimised=most - least)
+    fourth = quadrature_route(law, lambda x: (x[:, 0] + x[:, 1]) ** 4 / 4 - x[:, 0] ** 4)
+    excess = replace(fourth, exact=cumulant(DIAGONAL) - cumulant(AXES), optimised=most - least)
     return [isotropy, split, excess]
 
 
@@ -233,7 +184,7 @@ def _fourth_moment(law: Law, angle: float) -> float:
         k = cubes.cube_dimension
         grid = np.stack(np.meshgrid(*[nodes] * k, indexing="ij"), axis=-1).reshape(-1, k)
         weight = np.prod(np.meshgrid(*[weights] * k, indexing="ij"), axis=0).ravel()
-        along = np.einsum("cdk,d->ck", cubes.affine, _direction(angle))
+        along = np.einsum("cdk,d->ck", cubes.affine, direction(angle))
         values = (along[:, :1] + along[:, 1:] @ grid.T) ** 4
         total += float(cubes.probability @ values @ weight)
     return total
@@ -251,29 +202,19 @@ def _lower_loss_second() -> list[Routes]:
     law = preset("independent")
 
     def cost(angle: float) -> float:
-        return _exact_cost(law, angle)
+        return exact_cost(law, angle)
 
     diagonal = replace(
-        _quadrature(law, pointwise_gauge(frame_atoms(_DIAGONAL))),
-        exact=cost(_DIAGONAL),
-        optimised=_least(cost, 0.0, np.pi / 2),
+        quadrature_route(law, pointwise_gauge(frame_atoms(DIAGONAL))),
+        exact=cost(DIAGONAL),
+        optimised=least_value(cost, 0.0, np.pi / 2),
     )
     axes = replace(
-        _quadrature(law, pointwise_gauge(frame_atoms(_AXES))),
-        exact=cost(_AXES),
-        optimised=-_least(lambda angle: -cost(angle), -np.pi / 4, np.pi / 4),
+        quadrature_route(law, pointwise_gauge(frame_atoms(AXES))),
+        exact=cost(AXES),
+        optimised=-least_value(lambda angle: -cost(angle), -np.pi / 4, np.pi / 4),
     )
-    return [diagonal, axes, _least_loss(law, _DIAGONAL)]
-
-
-def _least_loss(law: Law, angle: float) -> Routes:
-    l1 = float(SAMPLE_L1)
-    sae = frame_sae(angle, l1 / 2)
-    return replace(
-        _quadrature(law, pointwise_loss(sae, l1)),
-        exact=expected_loss(law, sae, Objective(l1=l1)).total,
-        optimised=minimize_loss(law, 4, Objective(l1=l1), starts=_STARTS // 4).total,
-    )
+    return [diagonal, axes, least_loss(law, DIAGONAL)]
 
 
 def _true_features() -> list[Routes]:
@@ -281,7 +222,7 @@ def _true_features() -> list[Routes]:
     # In between the best rotation is not the diagonal, so the tie is no optimiser's answer.
     ties[2] = replace(ties[2], optimised=None)
     third = preset("independent", onehot_probability=POST_ONEHOT)
-    return [*ties, _least_loss(third, _AXES)]
+    return [*ties, least_loss(third, AXES)]
 
 
 def _tie(magnitude_correlation: float) -> Routes:
@@ -292,18 +233,18 @@ def _tie(magnitude_correlation: float) -> Routes:
     )
 
     def mixed(q: float, angle: float) -> float:
-        return (1 - q) * _exact_cost(both, angle) + q * _exact_cost(alone, angle)
+        return (1 - q) * exact_cost(both, angle) + q * exact_cost(alone, angle)
 
     def advantage(q: float) -> float:
-        return mixed(q, _AXES) - mixed(q, _DIAGONAL)
+        return mixed(q, AXES) - mixed(q, DIAGONAL)
 
     def best_advantage(q: float) -> float:
-        near_axes = _least(lambda angle: mixed(q, angle), -np.pi / 8, np.pi / 8)
-        near_diagonal = _least(lambda angle: mixed(q, angle), np.pi / 8, 3 * np.pi / 8)
+        near_axes = least_value(lambda angle: mixed(q, angle), -np.pi / 8, np.pi / 8)
+        near_diagonal = least_value(lambda angle: mixed(q, angle), np.pi / 8, 3 * np.pi / 8)
         return near_axes - near_diagonal
 
-    axes, diagonal = (pointwise_gauge(frame_atoms(angle)) for angle in (_AXES, _DIAGONAL))
-    at_0, at_1 = (_quadrature(law, lambda x: axes(x) - diagonal(x)) for law in (both, alone))
+    axes, diagonal = (pointwise_gauge(frame_atoms(angle)) for angle in (AXES, DIAGONAL))
+    at_0, at_1 = (quadrature_route(law, lambda x: axes(x) - diagonal(x)) for law in (both, alone))
     saved, lost = at_0.independent or 0.0, at_1.independent or 0.0
     return Routes(
         float(optimize.brentq(advantage, 0.0, 1.0, xtol=1e-14)),
@@ -328,9 +269,9 @@ def _global_optimum() -> list[Routes]:
         objective = Objective(l1=l1)
         routes.append(
             replace(
-                _quadrature(law, bound),
-                exact=expected_loss(law, frame_sae(_DIAGONAL, l1 / 2), objective).total,
-                optimised=minimize_loss(law, 4, objective, starts=_STARTS).total,
+                quadrature_route(law, bound),
+                exact=expected_loss(law, frame_sae(DIAGONAL, l1 / 2), objective).total,
+                optimised=minimize_loss(law, 4, objective, starts=STARTS).total,
             )
         )
     return routes

@@ -6,11 +6,15 @@ from dataclasses import dataclass
 
 import sympy
 
-from solvers.routes import ROUTES, Routes
+from solvers.loss_routes import LOSS_ROUTES
+from solvers.route_tools import Routes
+from solvers.routes import ROUTES as CODE_ROUTES
 from theory.claims import Claim, ProofError, Quantity
 from theory.errors import InputError
-from theory.proofs import LEDGER
+from theory.ledger import LEDGER
 
+#: The numeric routes of every claim in the ledger.
+ROUTES = {**CODE_ROUTES, **LOSS_ROUTES}
 #: A larger error estimate of the independent route is no evidence.
 LARGEST_ESTIMATE = 1e-6
 #: Largest deviation from the symbolic value that passes, by route, relative to values above

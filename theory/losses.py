@@ -13,8 +13,8 @@ from theory.codes import Code, dot
 from theory.costs import Linear
 from theory.errors import InputError
 from theory.integration import Expectation, Piece, Point, piecewise_expectation
-from theory.laws import Law
-from theory.symbols import L1, RADIUS
+from theory.laws import Law, one_hot_sets
+from theory.symbols import L1, ONEHOT_PROBABILITY, RADIUS
 from theory.witness import Witness
 
 
@@ -130,3 +130,109 @@ def _frame(code: Code) -> list[tuple[sympy.Expr, ...]]:
             f"{code.name}: expected {2 * code.dimension} unit atoms in orthogonal antipodal pairs"
         )
     return axes
+
+
+@dataclass(frozen=True)
+class Chamber:
+    """An interval of λ and the formula that holds on it.
+
+    Parameters
+    ----------
+    low, high : sympy.Expr
+        low ≤ λ ≤ high; high may be oo.
+    value : sympy.Expr
+        In λ and the law's own symbols.
+    """
+
+    low: sympy.Expr
+    high: sympy.Expr
+    value: sympy.Expr
+
+
+def frame_loss_for_every_l1(
+    code: Code, law: Law, witness: Witness | None = None
+) -> tuple[Chamber, ...]:
+    """Return `orthogonal_frame_loss` for every λ > 0: one polynomial on each interval.
+
+    The last interval is unbounded: there the zero code wins and the loss is E ‖x‖².
+
+    Parameters
+    ----------
+    code : Code
+        Without symbols.
+    law : Law
+        Its supports without symbols; its probabilities may have them.
+    witness : mapping from symbol to number, optional
+        Values of the symbols in the probabilities.
+
+    Examples
+    --------
+    >>> from theory.codes import diagonal
+    >>> from theory.laws import preset
+    >>> [(c.low, c.high) for c in frame_loss_for_every_l1(diagonal(), preset("independent"))]
+    [(0, sqrt(2)), (sqrt(2), 2*sqrt(2)), (2*sqrt(2), oo)]
+    """
+    others = {} if witness is None else dict(witness)
+    chambers: list[Chamber] = []
+    low: sympy.Expr = sympy.S.Zero
+    probe: sympy.Expr = sympy.Rational(1, 128)
+    while low is not sympy.oo:
+        loss = orthogonal_frame_loss(code, law, {**others, L1: probe})
+        ends = [
+            end
+            for condition in loss.conditions
+            for end in sympy.solve(condition, L1)
+            if end.is_number and end.is_positive
+        ]
+        before = max((end for end in ends if end < probe), default=sympy.S.Zero)
+        after = min((end for end in ends if end > probe), default=sympy.oo)
+        if before > low:
+            # The probe has jumped over an interval; look there first.
+            probe = (low + before) / 2
+            continue
+        chambers.append(Chamber(low, after, loss.value))
+        low = after
+        probe = low + sympy.Rational(1, 16) if low is not sympy.oo else low
+    return tuple(chambers)
+
+
+def tie_probability_for_every_l1(
+    code: Code, other: Code, magnitude_correlation: int
+) -> tuple[Chamber, ...]:
+    """Return q*(λ), at which two codes' optimal losses on a data set tie, on each interval.
+
+    Parameters
+    ----------
+    code, other : Code
+    magnitude_correlation : {0, 1}
+        1 for the first data set, 0 for the second; A = 1.
+
+    Returns
+    -------
+    tuple of Chamber
+        Up to the λ at which both codes are the zero code; values are rational in λ.
+
+    Examples
+    --------
+    >>> from theory.codes import axis_aligned, diagonal
+    >>> first = tie_probability_for_every_l1(axis_aligned(), diagonal(), 1)[0]
+    >>> sympy.limit(first.value, L1, 0)
+    2 - sqrt(2)
+    """
+    law = one_hot_sets(
+        magnitude_correlation=magnitude_correlation, onehot_probability=ONEHOT_PROBABILITY
+    )
+    witness = {ONEHOT_PROBABILITY: sympy.Rational(1, 3)}
+    both = [frame_loss_for_every_l1(each, law, witness) for each in (code, other)]
+    ends = sorted({chamber.high for chambers in both for chamber in chambers}, key=float)
+    ties = []
+    low: sympy.Expr = sympy.S.Zero
+    for high in ends:
+        one, two = (
+            next(chamber.value for chamber in chambers if chamber.high >= high)
+            for chambers in both
+        )
+        solutions = sympy.solve(one - two, ONEHOT_PROBABILITY, check=False)
+        ties += [Chamber(low, high, sympy.cancel(tie)) for tie in solutions]
+        low = high
+    return tuple(ties)

@@ -36,3 +36,7 @@ CUBE: Final = sympy.symbols("u1:9", nonnegative=True)
 GAIN: Final = sympy.Symbol("g", positive=True)
 #: Amplitude of one data point.
 POINT_AMPLITUDE: Final = sympy.Symbol("a", positive=True)
+#: Activation cost of a code on a law.
+MEAN_COST: Final = sympy.Symbol("C", positive=True)
+#: Weight decay μ.
+WEIGHT_DECAY: Final = sympy.Symbol("mu", positive=True)

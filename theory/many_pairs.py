@@ -1,0 +1,111 @@
+"""k one-hot pairs in R^k: what composing features costs, and how many latents it takes.
+
+Axis code: 2k atoms ±e_i. Fully composed code: 2^k atoms (±1, ..., ±1)/√k. In between, the
+pairs are split into blocks of m and each block composed: (k/m) 2^m atoms. In gauges, a block B
+costs √m ‖x_B‖_∞. Orthogonal frames of 2k atoms ±h_i cost Σ |h_i·x|.
+"""
+
+from dataclasses import dataclass
+
+import sympy
+
+from theory.errors import InputError
+
+
+@dataclass(frozen=True)
+class Composition:
+    """Pairs composed in blocks.
+
+    Parameters
+    ----------
+    latents : sympy.Expr
+        Atoms that it takes.
+    shared, independent : sympy.Expr
+        Activation cost if all pairs share one uniform amplitude on [0, 1], and if each has
+        its own.
+    """
+
+    latents: sympy.Expr
+    shared: sympy.Expr
+    independent: sympy.Expr
+
+
+def composed_in_blocks(pairs: sympy.Expr, block: sympy.Expr) -> Composition:
+    """Return atoms and costs of k pairs composed in blocks of m.
+
+    Parameters
+    ----------
+    pairs, block : int or positive integer symbol
+        k and m; numbers must divide.
+
+    Examples
+    --------
+    >>> k = sympy.Symbol("k", integer=True, positive=True)
+    >>> axis, composed = composed_in_blocks(k, 1), composed_in_blocks(k, k)
+    >>> sympy.simplify(axis.shared / composed.shared)
+    sqrt(k)
+    >>> composed.independent / axis.independent
+    2*sqrt(k)/(k + 1)
+    """
+    k, m = sympy.sympify(pairs), sympy.sympify(block)
+    if k.is_number and m.is_number and not (m >= 1 and k >= 1 and (k / m).is_integer):
+        raise InputError(f"block: expected a divisor of the number of pairs {k}, got {m}")
+    t = sympy.Dummy("t", positive=True)
+    one = sympy.integrate(t, (t, 0, 1))
+    # The largest of m independent uniform amplitudes has the density m t^(m-1).
+    largest = sympy.simplify(sympy.integrate(m * t**m, (t, 0, 1)))
+    a_block = sympy.sqrt(m)
+    return Composition(
+        k / m * 2**m, k / m * a_block * one, sympy.simplify(k / m * a_block * largest)
+    )
+
+
+def hadamard_frame(pairs: int) -> Composition:
+    """Return atoms and costs of the frame of 2k atoms from a Hadamard matrix of order k.
+
+    Every h_i has entries ±1/√k, and the signs of the pairs are independent and fair, so h_i·x
+    is 1/√k times a sum of k signs times amplitudes, and the cost is √k E|sum|.
+
+    Parameters
+    ----------
+    pairs : int
+        1, 2 or a multiple of 4 for which a Hadamard matrix is known; here a power of two
+        (Sylvester's construction), which exists for each.
+
+    Examples
+    --------
+    For k = 2 it is the diagonal code, and for k = 4 it beats the axis code's 2 at 8 latents:
+
+    >>> hadamard_frame(2).independent, hadamard_frame(4).shared
+    (2*sqrt(2)/3, 3/2)
+    """
+    if not isinstance(pairs, int) or pairs < 1 or pairs & (pairs - 1):
+        raise InputError(f"pairs: expected a power of two, got {pairs}")
+    k = sympy.Integer(pairs)
+    ways = [sympy.binomial(k, j) * abs(k - 2 * j) for j in range(pairs + 1)]
+    signs = sum(ways) / 2**k
+    return Composition(
+        2 * k,
+        sympy.sqrt(k) * signs / 2,
+        sympy.simplify(sympy.sqrt(k) * mean_absolute_sum(pairs)),
+    )
+
+
+def mean_absolute_sum(terms: int) -> sympy.Expr:
+    """Return E|U_1 + ... + U_k| for independent U_i uniform on [-1, 1].
+
+    (s)₊ is integrated k times over u_i in [-1, 1]: each integration raises the power and
+    leaves a difference of the two ends, so that
+
+        E (U_1 + ... + U_k)₊ = Σ_j (-1)^j binomial(k, j) (k - 2j)₊^(k+1) / (2^k (k+1)!).
+
+    Examples
+    --------
+    >>> [mean_absolute_sum(k) for k in (1, 2, 4)]
+    [1/2, 2/3, 14/15]
+    """
+    k = sympy.Integer(terms)
+    positive = sum(
+        (-1) ** j * sympy.binomial(k, j) * max(k - 2 * j, 0) ** (k + 1) for j in range(terms + 1)
+    )
+    return 2 * positive / (2**k * sympy.factorial(k + 1))
