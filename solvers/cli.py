@@ -7,6 +7,7 @@ import argparse
 import io
 import sys
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -24,7 +25,10 @@ from solvers.report import (
     optimum_document,
     optimum_text,
     to_json,
+    training_document,
+    training_text,
 )
+from solvers.train import Schedule, train
 from solvers.verify import verify
 from theory.errors import InputError
 from theory.law_files import load_law
@@ -114,6 +118,27 @@ def _parser() -> argparse.ArgumentParser:
     _add_objective(command)
     _add_json(command)
     command.set_defaults(run=_optimum)
+    command = commands.add_parser("train", help="train SAEs on samples of a law, as libraries do")
+    command.add_argument("law", metavar="LAW", help=_LAW)
+    command.add_argument("--latents", type=int, required=True, metavar="N", help="width")
+    command.add_argument("--instances", type=int, default=1, metavar="K", help="default: 1")
+    command.add_argument("--seed", type=int, default=0, metavar="S", help="default: 0")
+    for setting in fields(Schedule):
+        if setting.name == "tie_b_dec":
+            command.add_argument(
+                "--tie-b-dec", action="store_true", help="keep x̂(0) = 0: b_dec = -Σ ReLU(b_i) d_i"
+            )
+        else:
+            command.add_argument(
+                f"--{setting.name}",
+                type=type(setting.default),
+                default=setting.default,
+                help=f"default: {setting.default}",
+            )
+    command.add_argument("--save", type=Path, metavar="FOLDER", help="write sae_0.npz, ... there")
+    _add_objective(command)
+    _add_json(command)
+    command.set_defaults(run=_train)
     return parser
 
 
@@ -200,6 +225,27 @@ def _optimum(options: argparse.Namespace) -> int:
         draw_optimum(law, optimum, options.plot)
     _print(options, optimum_document(optimum), optimum_text(optimum))
     return 130 if optimum.interrupted else 0
+
+
+def _train(options: argparse.Namespace) -> int:
+    objective, law = _objective(options), load_law(options.law)
+    if options.save is not None and not options.save.is_dir():
+        raise InputError(f"{options.save}: expected a folder")
+    try:
+        schedule = Schedule(
+            **{field.name: getattr(options, field.name) for field in fields(Schedule)}
+        )
+        training = train(
+            law, options.latents, objective, schedule, instances=options.instances,
+            seed=options.seed, progress=ProgressLine("steps"),
+        )  # fmt: skip
+    except InputError as error:
+        raise InputError(f"--{str(error).removeprefix('n_')}") from None
+    for number, sae in enumerate(training.saes):
+        if options.save is not None:
+            sae.save(options.save / f"sae_{number}.npz")
+    _print(options, training_document(training), training_text(training))
+    return 130 if training.interrupted else 0
 
 
 if __name__ == "__main__":

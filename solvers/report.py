@@ -6,9 +6,12 @@ import textwrap
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from solvers.expected_loss import ExpectedLoss
 from solvers.minimize import Optimum
 from solvers.sae import Sae
+from solvers.train import Training
 from solvers.verify import CheckedClaim
 
 _WIDTH = 100
@@ -137,6 +140,39 @@ def optimum_text(optimum: Optimum) -> str:
         lines.append("warning: the best start has not converged; try more starts")
     if optimum.interrupted:
         lines.append("interrupted: this is the best of the starts that were finished")
+    return "\n".join(lines)
+
+
+def training_document(training: Training) -> dict[str, Any]:
+    """Return the keys of the command `train`: one entry an instance."""
+    return {
+        "steps": training.steps,
+        "interrupted": training.interrupted,
+        "instances": [
+            {**loss_document(loss), "decoder": sae.W_dec.tolist(), "b_dec": sae.b_dec.tolist()}
+            for sae, loss in zip(training.saes, training.losses, strict=True)
+        ],
+    }
+
+
+def training_text(training: Training) -> str:
+    """Return each trained SAE's exact loss, atoms and b_dec as a line."""
+    lines = [f"{training.steps} steps; exact losses on the law"]
+    for number, (sae, loss) in enumerate(zip(training.saes, training.losses, strict=True)):
+        if sae.d_in == 2:
+            angles = sorted(math.degrees(math.atan2(y, x)) for x, y in sae.W_dec)
+            atoms = "atoms at " + " ".join(f"{angle:.2f}°" for angle in angles)
+        else:
+            atoms = f"{sae.d_sae} atoms"
+        dead = sum(firing == 0 for firing in loss.firing)
+        lines.append(
+            f"{number:>4}  {loss.total:<14.9g} {atoms}  ‖b_dec‖ {np.linalg.norm(sae.b_dec):.4f}"
+            + (f"  dead: {dead}" if dead else "")
+        )
+    reasons = {loss.reason.split(", and")[0] for loss in training.losses if loss.reason}
+    lines += [f"infinite: {reason}; see --tie-b-dec" for reason in reasons]
+    if training.interrupted:
+        lines.append("interrupted: these are the weights after the steps that were taken")
     return "\n".join(lines)
 
 

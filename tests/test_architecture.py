@@ -19,7 +19,7 @@ SOLVERS = (
     "files", "progress", "law_arrays", "cut_square", "regions",
     "weighted_regions", "relative_loss", "sae", "objectives", "expected_loss",
     "parameters", "radial_bound", "frames", "quadrature", "checkpoints", "minimize",
-    "route_tools", "routes", "loss_routes",
+    "train", "study", "route_tools", "routes", "loss_routes",
     "verify", "figures", "documents", "report", "cli",
 )  # fmt: skip
 THIRD_PARTY = {
