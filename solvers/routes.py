@@ -13,6 +13,7 @@ from solvers.law_arrays import law_arrays
 from solvers.minimize import minimize_loss
 from solvers.objectives import Objective
 from solvers.quadrature import (
+    Pointwise,
     pointwise_gauge,
     quadrature_expectation,
 )
@@ -29,13 +30,14 @@ from solvers.route_tools import (
     quadrature_route,
 )
 from solvers.sae import Sae
-from theory.laws import Component, Law, preset, shared_amplitudes
+from theory.laws import Component, Law, one_hot_sets, preset, shared_amplitudes
 from theory.proofs import (
     POST_ONEHOT,
     SAMPLE_AMPLITUDES,
     SAMPLE_CORRELATION,
     SAMPLE_L1S,
     SAMPLE_NORM,
+    best_rhombic_angle,
     sign_correlated,
 )
 from theory.symbols import AMPLITUDE, NORM
@@ -277,6 +279,30 @@ def _global_optimum() -> list[Routes]:
     return routes
 
 
+def _in_between() -> list[Routes]:
+    whole = preset("independent", magnitude_correlation="1/2")
+    # By symmetry one quadrant says it all: max(x/cos φ, y/sin φ) = x/cos φ + (y/sin φ - x/cos φ)₊
+    # is the sum of two activations, so the exact solver has its mean.
+    quadrant = one_hot_sets((1, 1), magnitude_correlation="1/2")
+
+    def cost(angle: float) -> float:
+        first, second = 1 / np.cos(angle), 1 / np.sin(angle)
+        W_enc = [[first, -first], [0.0, second]]
+        sae = Sae(W_enc, np.zeros(2), np.zeros((2, 2)), np.zeros(2))
+        return expected_loss(quadrant, sae, Objective(l1=0.0)).l1
+
+    def gauge(angle: float) -> Pointwise:
+        x, y = np.cos(angle), np.sin(angle)
+        return pointwise_gauge([[x, y], [x, -y], [-x, y], [-x, -y]])
+
+    best = float(best_rhombic_angle(sympy.Rational(1, 2)))
+    least = least_value(cost, np.pi / 8, 3 * np.pi / 8)
+    return [
+        replace(quadrature_route(whole, gauge(best)), exact=cost(best), optimised=least),
+        replace(quadrature_route(whole, gauge(DIAGONAL)), exact=cost(DIAGONAL)),
+    ]
+
+
 #: The numeric routes of each claim's quantities, by the claim's id.
 ROUTES: dict[str, Callable[[], list[Routes]]] = {
     "two-dimensional": _two_dimensional,
@@ -289,4 +315,5 @@ ROUTES: dict[str, Callable[[], list[Routes]]] = {
     "lower-loss-second": _lower_loss_second,
     "true-features": _true_features,
     "global-optimum": _global_optimum,
+    "in-between": _in_between,
 }

@@ -9,22 +9,31 @@ from scipy import optimize
 
 from solvers import Objective, Sae, expected_loss, minimize_loss
 from solvers.frames import frame_atoms, frame_sae
+from solvers.law_arrays import law_arrays
+from solvers.train import Sampler
 from tests.oracles import gauge_by_linear_programme
 from theory import InputError, load_law, preset
 from theory.codes import axis_aligned, diagonal, rotated
+from theory.costs import activation_cost
 from theory.losses import (
     frame_loss_for_every_l1,
     orthogonal_frame_loss,
     tie_probability_for_every_l1,
 )
 from theory.many_pairs import composed_in_blocks, hadamard_frame, mean_absolute_sum
-from theory.relative_losses import bias_on_first, bias_slope_on_second, relative_optimum
+from theory.relative_losses import (
+    bias_on_first,
+    bias_slope_on_second,
+    relative_optimum,
+    sample_mean_growth,
+)
 from theory.symbols import (
     AMPLITUDE,
     L1,
     MEAN_AMPLITUDE,
     MEAN_COST,
     ONEHOT_PROBABILITY,
+    SAMPLES,
     THETA,
     WEIGHT_DECAY,
 )
@@ -215,3 +224,43 @@ def test_bad_numbers_of_pairs() -> None:
     for pairs in (0, 3, 2.0):
         with pytest.raises(InputError, match="pairs: expected a power of two"):
             hadamard_frame(pairs)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("name", "k"), [("shared", 1), ("independent", 2)])
+def test_growth_of_sample_means_of_an_infinite_loss(name: str, k: int) -> None:
+    """Median over runs of the mean of ‖x̂(0)‖²/‖x‖² over N samples, N from 10² to 10⁵."""
+    rng = np.random.default_rng(0)
+    sampler = Sampler(law_arrays(preset(name)))
+    counts = np.array([100, 1000, 10_000, 100_000])
+    means = []
+    for count in counts:
+        runs = [(1 / (sampler(rng, int(count)) ** 2).sum(axis=1)).mean() for _ in range(60)]
+        means.append(np.median(runs))
+    growth = sympy.lambdify(SAMPLES, sample_mean_growth(k))(counts.astype(float))
+    if k == 1:
+        slope = np.polyfit(np.log(counts), np.log(means), 1)[0]
+        assert slope == pytest.approx(1, abs=0.15)
+    else:
+        steps = np.diff(means) / np.diff(growth)
+        np.testing.assert_allclose(steps, steps.mean(), rtol=0.35)
+
+
+@pytest.mark.parametrize("name", ["shared", "independent"])
+def test_the_relative_gradient_has_infinite_variance_at_the_optimum(name: str) -> None:
+    """Second moments of sampled gradients grow with the number of samples, and do not settle."""
+    rng = np.random.default_rng(0)
+    gain = float(
+        relative_optimum(activation_cost(diagonal(), preset(name)).value).gain.subs(L1, 0.5)
+    )
+    atoms = frame_atoms(np.pi / 4)
+    sae = Sae(gain * atoms.T, np.zeros(4), atoms, np.zeros(2))
+    sampler = Sampler(law_arrays(preset(name)))
+    moments = []
+    for count in (1000, 100_000):
+        runs = []
+        for _ in range(40):
+            x = sampler(rng, count)
+            slope = 2 * (sae.reconstruction(x) - x) / (x**2).sum(axis=1)[:, None]
+            runs.append((slope**2).sum(axis=1).mean())
+        moments.append(np.median(runs))
+    assert moments[1] > (30 if name == "shared" else 1.3) * moments[0]

@@ -36,6 +36,7 @@ VERDICTS = {
     "weight-decay": "holds under a named reading",
     "onehot-three-quarters": "fails as stated",
     "relative-expectation": "fails as stated",
+    "in-between": "fails as stated",
 }
 
 
@@ -68,7 +69,8 @@ def test_values_by_hand(ledger: tuple[CheckedClaim, ...]) -> None:
 
 
 def test_the_ledger_and_the_routes_name_the_same_claims() -> None:
-    assert [claim.id for claim in LEDGER] == list(ROUTES) == list(VERDICTS)
+    assert [claim.id for claim in LEDGER] == list(VERDICTS)
+    assert set(ROUTES) == set(VERDICTS)
 
 
 def finding_of(quantity: Quantity) -> Claim:
@@ -177,7 +179,7 @@ def test_verify_json_and_text(
         assert float(sympy.sympify(claim["symbolic"])) == pytest.approx(claim["exact"], abs=1e-12)
     assert main(["verify"]) == 0
     text = capsys.readouterr().out
-    assert "13 of 13 claims passed" in text
+    assert "14 of 14 claims passed" in text
     assert max(map(len, text.splitlines())) <= 100
     for claim in ledger:
         assert claim.verdict in text

@@ -81,6 +81,22 @@ def rotated(theta: Number) -> Code:
     )
 
 
+def rhombic(phi: Number) -> Code:
+    """Return the code of four unit atoms (±cos φ, ±sin φ); φ = 45° is the diagonal code.
+
+    Examples
+    --------
+    >>> rhombic(sympy.pi / 3).atoms[3]
+    (-1/2, -sqrt(3)/2)
+    """
+    angle = exact_number(phi, "phi")
+    cosine, sine = sympy.cos(angle), sympy.sin(angle)
+    return Code(
+        f"rhombic at {angle}",
+        [(cosine, sine), (cosine, -sine), (-cosine, sine), (-cosine, -sine)],
+    )
+
+
 def axis_aligned() -> Code:
     """Return the code whose atoms are the four features ±e1, ±e2 of the two presets."""
     return Code("axis-aligned", rotated(0).atoms)

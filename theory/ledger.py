@@ -8,6 +8,7 @@ from theory.proofs import (
     diagonal_total,
     global_optimum,
     lower_loss_on_first,
+    magnitudes_in_between,
     principal_components_first,
     principal_components_second,
     ratio_of_totals,
@@ -104,5 +105,12 @@ LEDGER: tuple[Claim, ...] = (
         "compared between them.",
         "[Anders2024], code, class AutoEncoder",
         infinite_expectation,
+    ),
+    Claim(
+        "in-between",
+        "With magnitudes that are partly correlated, between the two data sets, the diagonal code "
+        "is still the best.",
+        "suggested by [Anders2024], comment by L. Chan, which treats both ends alike",
+        magnitudes_in_between,
     ),
 )

@@ -4,7 +4,7 @@ import sympy
 
 from theory.bounds import attains_radial_bound, is_symmetric, radial_bound, radial_law
 from theory.claims import Finding, Quantity, Verdict, require
-from theory.codes import Code, axis_aligned, diagonal, gauge
+from theory.codes import Code, axis_aligned, diagonal, gauge, rhombic
 from theory.costs import (
     Linear,
     activation_cost,
@@ -30,6 +30,7 @@ from theory.symbols import (
     SIGN_CORRELATION,
     THETA,
 )
+from theory.witness import positive_between
 
 HALF, TENTH = sympy.Rational(1, 2), sympy.Rational(1, 10)
 #: Where totals in A and s are compared with numbers.
@@ -48,6 +49,8 @@ SAMPLE_AMPLITUDES = (
     ((1, "1/2", 2),),
     (("2/3", "1/4", "1/4"), ("1/3", 3, 3)),
 )
+#: Where the rhombic code's cost and its best angle are sought: a little below 45°.
+_BELOW_45 = sympy.Rational(3, 4)
 _SIGNS = ((1, 1), (1, -1), (-1, 1), (-1, -1))
 
 
@@ -341,4 +344,46 @@ def global_optimum() -> Finding:
         f"for λ < {last} (A = 1) every optimum has an atom along each diagonal; beyond, the zero "
         "code is as good",
         tuple(quantities),
+    )
+
+
+def best_rhombic_angle(magnitude_correlation: sympy.Expr) -> sympy.Expr:
+    """Return the angle φ of the cheapest code (±cos φ, ±sin φ) for 0 < f < 1, to 30 digits."""
+    slope = sympy.diff(_rhombic_cost(), PHI)
+    return sympy.nsolve(
+        slope.subs(MAGNITUDE_CORRELATION, magnitude_correlation), PHI, _BELOW_45, prec=30
+    )
+
+
+def _rhombic_cost() -> sympy.Expr:
+    witness = {MAGNITUDE_CORRELATION: HALF, PHI: _BELOW_45}
+    return activation_cost(rhombic(PHI), one_hot_sets(magnitude_correlation=MAGNITUDE_CORRELATION),
+                           witness).value  # fmt: skip
+
+
+def magnitudes_in_between() -> Finding:
+    """For 0 < f < 1 the law is not symmetric about the diagonal, and neither is the best code."""
+    cost = _rhombic_cost()
+    on_diagonal = sympy.simplify(sympy.diff(cost, PHI).subs(PHI, sympy.pi / 4))
+    off = positive_between(on_diagonal, MAGNITUDE_CORRELATION, sympy.S.Zero, sympy.S.One)
+    angle = best_rhombic_angle(HALF)
+    at = {MAGNITUDE_CORRELATION: HALF, PHI: angle}
+    diagonal_cost = cost.subs(PHI, sympy.pi / 4)
+    require(
+        cost.subs(at) < diagonal_cost.subs(MAGNITUDE_CORRELATION, HALF),
+        "the code at the best angle is the cheaper",
+    )
+    return Finding(
+        Verdict.FAILS if off else Verdict.HOLDS,
+        "for every f strictly between 0 and 1 the cost still falls as the atoms turn from 45° "
+        f"towards the first set's axis; at f = 1/2 the best atoms (±cos φ, ±sin φ) are at "
+        f"{float(angle * 180 / sympy.pi):.3f}° (λ → 0)",
+        (
+            Quantity("cost at the best angle, f = 1/2", cost, at),
+            Quantity(
+                "cost of the diagonal code, f = 1/2",
+                sympy.simplify(diagonal_cost),
+                {MAGNITUDE_CORRELATION: HALF},
+            ),
+        ),
     )

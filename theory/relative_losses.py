@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import sympy
 
-from theory.symbols import L1, MEAN_COST, RADIUS
+from theory.symbols import L1, MEAN_COST, RADIUS, SAMPLES
 
 
 @dataclass(frozen=True)
@@ -101,3 +101,27 @@ def bias_on_first() -> sympy.Expr:
     )
     (best,) = sympy.solve(at_zero, logarithm)
     return sympy.simplify(sympy.exp(best))
+
+
+def sample_mean_growth(cube_dimension: int) -> sympy.Expr:
+    """Return how the typical mean of N sampled losses grows if x̂(0) ≠ 0, up to a constant.
+
+    Near 0 the loss is ‖x̂(0)‖²/r², so P(loss > t) ~ t^(-k/2): the largest of N samples is of
+    order t_N = N^(2/k), and the mean is that of a loss cut off there, ∫_1^{t_N} P(loss > t) dt.
+
+    Parameters
+    ----------
+    cube_dimension : {1, 2}
+        k = 1 for segments (the first data set), k = 2 for parallelograms (the second).
+
+    Examples
+    --------
+    Linearly on the first data set, like log N on the second:
+
+    >>> sample_mean_growth(1), sample_mean_growth(2)
+    (2*N - 2, log(N))
+    """
+    t = sympy.Dummy("t", positive=True)
+    cut = SAMPLES ** sympy.Rational(2, cube_dimension)
+    tail = t ** -sympy.Rational(cube_dimension, 2)
+    return sympy.simplify(sympy.integrate(tail, (t, 1, cut)))

@@ -40,3 +40,5 @@ POINT_AMPLITUDE: Final = sympy.Symbol("a", positive=True)
 MEAN_COST: Final = sympy.Symbol("C", positive=True)
 #: Weight decay μ.
 WEIGHT_DECAY: Final = sympy.Symbol("mu", positive=True)
+#: Number of samples N.
+SAMPLES: Final = sympy.Symbol("N", positive=True)
