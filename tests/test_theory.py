@@ -170,10 +170,10 @@ def test_cost_at_an_angle_against_a_grid(name: str, angle: sympy.Expr) -> None:
         # In an orthonormal frame the cheapest exact code is the sum of absolute coordinates.
         return np.abs(x[:, 0] * c + x[:, 1] * s) + np.abs(x[:, 1] * c - x[:, 0] * s)
 
-    grid = midpoint_grid_expectation(components, cost, 1000)
+    grid = midpoint_grid_expectation(components, cost, 600)
     law = preset(name)
-    assert float(cost_against_angle(law).at(angle)) == pytest.approx(grid, abs=1e-6)
-    assert float(activation_cost(rotated(angle), law).value) == pytest.approx(grid, abs=1e-6)
+    assert float(cost_against_angle(law).at(angle)) == pytest.approx(grid, abs=3e-6)
+    assert float(activation_cost(rotated(angle), law).value) == pytest.approx(grid, abs=3e-6)
 
 
 def test_cost_against_angle_is_the_function_in_the_design() -> None:
