@@ -10,6 +10,7 @@ from scipy import optimize
 from solvers import Objective, Sae, expected_loss, minimize_loss
 from solvers.frames import frame_atoms, frame_sae
 from solvers.law_arrays import law_arrays
+from solvers.quadrature import quadrature_expectation
 from solvers.train import Sampler
 from tests.oracles import gauge_by_linear_programme
 from theory import InputError, load_law, preset
@@ -18,7 +19,9 @@ from theory.costs import activation_cost
 from theory.losses import (
     frame_loss_for_every_l1,
     orthogonal_frame_loss,
+    shrinkage,
     tie_probability_for_every_l1,
+    tie_probability_series,
 )
 from theory.many_pairs import composed_in_blocks, hadamard_frame, mean_absolute_sum
 from theory.relative_losses import (
@@ -182,7 +185,24 @@ def test_the_decayed_diagonal_solves_its_equations(l1: float, decay: float) -> N
     # Every latent of every converged minimum satisfies the balance law.
     imbalance = best.sae.decoder_norms**2 - (best.sae.W_enc**2).sum(axis=0)
     expected = float(norm_imbalance().subs({**symbols, MEAN_AMPLITUDE: best.l1 / 4}))
-    np.testing.assert_allclose(imbalance, expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(imbalance, expected, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["shared", "independent:onehot_probability=0.3"])
+def test_every_latent_of_every_minimum_satisfies_the_balance_law(name: str) -> None:
+    """Not only the best minimum, and latent by latent, with its own E f_i."""
+    l1, decay = 0.2, 0.01
+    objective = Objective(l1=l1, decoder="free", weight_decay=decay)
+    law = load_law(name)
+    for seed in range(6):
+        best = minimize_loss(law, 3, objective, starts=1, seed=seed, tolerance=1e-8)
+        sae = best.sae
+        for i in range(3):
+            alone = Sae(sae.W_enc[:, [i]], sae.b_enc[[i]], sae.W_dec[[i]], sae.b_dec)
+            mean = expected_loss(law, alone, objective).l1
+            law_says = norm_imbalance().subs({L1: l1, WEIGHT_DECAY: decay, MEAN_AMPLITUDE: mean})
+            found = sae.decoder_norms[i] ** 2 - float(sae.W_enc[:, i] @ sae.W_enc[:, i])
+            assert found == pytest.approx(float(law_says), abs=1e-6)
 
 
 @pytest.mark.parametrize(("pairs", "block"), [(1, 1), (2, 1), (2, 2), (3, 1), (3, 3), (4, 2)])
@@ -264,3 +284,25 @@ def test_the_relative_gradient_has_infinite_variance_at_the_optimum(name: str) -
             runs.append((slope**2).sum(axis=1).mean())
         moments.append(np.median(runs))
     assert moments[1] > (30 if name == "shared" else 1.3) * moments[0]
+
+
+@pytest.mark.parametrize("f", [0, 1])
+def test_series_of_the_tie_probability(f: int) -> None:
+    """The error of a polynomial of degree 2 falls like λ³."""
+    series = tie_probability_series(axis_aligned(), diagonal(), f)
+    exact = tie_probability_for_every_l1(axis_aligned(), diagonal(), f)[0].value
+    errors = [float((series - exact).subs(L1, sympy.Rational(1, n)).evalf(30)) for n in (50, 100)]
+    assert errors[0] / errors[1] == pytest.approx(8, rel=0.15)
+
+
+@pytest.mark.parametrize("code_name", list(CODES))
+@pytest.mark.parametrize("name", ["shared", "independent"])
+def test_shrinkage_by_quadrature(name: str, code_name: str) -> None:
+    code, angle = CODES[code_name]
+    l1 = 0.3
+    left = shrinkage(code, preset(name), {L1: sympy.Rational(3, 10)}).value.subs(L1, l1)
+    sae = frame_sae(angle, l1 / 2)
+    truth, error = quadrature_expectation(
+        preset(name), lambda x: np.square(sae.reconstruction(x)).sum(axis=1), tolerance=1e-7
+    )
+    assert abs(float(left) - truth) <= error + 1e-9

@@ -236,3 +236,65 @@ def tie_probability_for_every_l1(
         ties += [Chamber(low, high, sympy.cancel(tie)) for tie in solutions]
         low = high
     return tuple(ties)
+
+
+def tie_probability_series(
+    code: Code, other: Code, magnitude_correlation: int, order: int = 3
+) -> sympy.Expr:
+    """Return q*(λ) at small λ as a polynomial, up to λ^(order - 1).
+
+    Examples
+    --------
+    >>> from theory.codes import axis_aligned, diagonal
+    >>> series = tie_probability_series(axis_aligned(), diagonal(), 1, 2)
+    >>> series.subs(L1, 0)
+    2 - sqrt(2)
+    """
+    first = tie_probability_for_every_l1(code, other, magnitude_correlation)[0].value
+    terms = [
+        sympy.radsimp(sympy.simplify(sympy.diff(first, L1, n).subs(L1, 0) / sympy.factorial(n)))
+        for n in range(order)
+    ]
+    return sum(term * L1**n for n, term in enumerate(terms))
+
+
+def shrinkage(code: Code, law: Law, witness: Witness) -> Expectation:
+    """Return E ‖x̂‖² of a soft-thresholding frame: its share of E ‖x‖² is what shrinkage leaves.
+
+    Along each axis of the frame x̂ = (|u·x| - λ/2)₊, so every reconstruction is too short.
+
+    Parameters
+    ----------
+    code : Code
+        Of 2d unit atoms in orthogonal antipodal pairs.
+    law : Law
+    witness : mapping from symbol to number
+        A value of λ and of every other symbol in code and law.
+
+    Examples
+    --------
+    On the first data set, diagonal code, E ‖x̂‖² = (√2 - λ/2)³/(3√2) out of 2/3:
+
+    >>> from theory.codes import diagonal
+    >>> from theory.laws import preset
+    >>> left = shrinkage(diagonal(), preset("shared"), {L1: sympy.Rational(1, 10)}).value
+    >>> sympy.simplify(left - (sympy.sqrt(2) - L1 / 2) ** 3 / (3 * sympy.sqrt(2)))
+    0
+    """
+    h = soft_threshold()
+    total, conditions = sympy.Integer(0), frozenset[sympy.Expr]()
+    for axis in _frame(code):
+        along, minus = Linear(axis), Linear(tuple(-entry for entry in axis))
+        pieces = [
+            Piece(
+                lambda x, side=side: h.activation.subs(RADIUS, side(x)) ** 2,  # type: ignore[misc]
+                [lambda x, side=side: side(x) - h.threshold],  # type: ignore[misc]
+            )
+            for side in (along, minus)
+        ]
+        silent = [lambda x, side=side: h.threshold - side(x) for side in (along, minus)]
+        pieces.append(Piece(lambda _: sympy.S.Zero, silent))
+        part = piecewise_expectation(law, pieces, witness)
+        total += part.value
+        conditions |= part.conditions
+    return Expectation(sympy.factor(sympy.simplify(total)), conditions)
