@@ -5,6 +5,7 @@ orthonormal frame the problem falls apart into d such problems, which one ReLU l
 W_enc = W_decᵀ, b_enc = -λ/2, b_dec = 0.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import sympy
@@ -61,21 +62,31 @@ def soft_threshold() -> SoftThreshold:
     )
 
 
-def soft_threshold_pieces(coordinate: Linear) -> list[Piece]:
-    """Return the pieces of x ↦ h_λ(|y·x|)."""
+def soft_threshold_pieces(
+    coordinate: Linear, above: sympy.Expr | None = None, below: sympy.Expr | None = None
+) -> list[Piece]:
+    """Return the pieces of x ↦ φ(|y·x|), φ changing its formula at the threshold λ/2.
+
+    Parameters
+    ----------
+    coordinate : Linear
+        y.
+    above, below : sympy.Expr in r, optional
+        φ on both sides; by default the loss h_λ.
+    """
     h = soft_threshold()
+    high = h.loss_above if above is None else above
+    low = h.loss_below if below is None else below
     minus = Linear(tuple(-y for y in coordinate.y))
 
-    def above(side: Linear) -> Piece:
-        return Piece(
-            lambda x: h.loss_above.subs(RADIUS, side(x)), [lambda x: side(x) - h.threshold]
-        )
+    def beyond(side: Linear) -> Piece:
+        return Piece(lambda x: high.subs(RADIUS, side(x)), [lambda x: side(x) - h.threshold])
 
-    def below(x: Point) -> sympy.Expr:
-        return h.loss_below.subs(RADIUS, coordinate(x))
+    def inside(x: Point) -> sympy.Expr:
+        return low.subs(RADIUS, coordinate(x))
 
     within = [lambda x: h.threshold - coordinate(x), lambda x: h.threshold - minus(x)]
-    return [above(coordinate), above(minus), Piece(below, within)]
+    return [beyond(coordinate), beyond(minus), Piece(inside, within)]
 
 
 def orthogonal_frame_loss(code: Code, law: Law, witness: Witness | None = None) -> Expectation:
@@ -105,9 +116,19 @@ def orthogonal_frame_loss(code: Code, law: Law, witness: Witness | None = None) 
     >>> orthogonal_frame_loss(diagonal(), preset("shared"), {L1: sympy.Rational(1, 10)}).value
     lambda*(sqrt(2)*lambda**2 - 12*lambda + 24*sqrt(2))/48
     """
+    return _over_frame(code, law, witness, soft_threshold_pieces)
+
+
+def _over_frame(
+    code: Code,
+    law: Law,
+    witness: Witness | None,
+    pieces: Callable[[Linear], list[Piece]],
+) -> Expectation:
+    """Return the sum over a frame's axes of the expectation of a piecewise polynomial."""
     total, conditions = sympy.Integer(0), frozenset[sympy.Expr]()
     for axis in _frame(code):
-        along = piecewise_expectation(law, soft_threshold_pieces(Linear(axis)), witness)
+        along = piecewise_expectation(law, pieces(Linear(axis)), witness)
         total += along.value
         conditions |= along.conditions
     return Expectation(sympy.factor(sympy.simplify(total)), conditions)
@@ -281,20 +302,9 @@ def shrinkage(code: Code, law: Law, witness: Witness) -> Expectation:
     >>> sympy.simplify(left - (sympy.sqrt(2) - L1 / 2) ** 3 / (3 * sympy.sqrt(2)))
     0
     """
-    h = soft_threshold()
-    total, conditions = sympy.Integer(0), frozenset[sympy.Expr]()
-    for axis in _frame(code):
-        along, minus = Linear(axis), Linear(tuple(-entry for entry in axis))
-        pieces = [
-            Piece(
-                lambda x, side=side: h.activation.subs(RADIUS, side(x)) ** 2,  # type: ignore[misc]
-                [lambda x, side=side: side(x) - h.threshold],  # type: ignore[misc]
-            )
-            for side in (along, minus)
-        ]
-        silent = [lambda x, side=side: h.threshold - side(x) for side in (along, minus)]
-        pieces.append(Piece(lambda _: sympy.S.Zero, silent))
-        part = piecewise_expectation(law, pieces, witness)
-        total += part.value
-        conditions |= part.conditions
-    return Expectation(sympy.factor(sympy.simplify(total)), conditions)
+    squared = soft_threshold().activation ** 2
+
+    def squared_activation(axis: Linear) -> list[Piece]:
+        return soft_threshold_pieces(axis, squared, sympy.S.Zero)
+
+    return _over_frame(code, law, witness, squared_activation)
