@@ -286,7 +286,7 @@ def test_the_relative_gradient_has_infinite_variance_at_the_optimum(name: str) -
     assert moments[1] > (30 if name == "shared" else 1.3) * moments[0]
 
 
-@pytest.mark.parametrize("f", [0, 1])
+@pytest.mark.parametrize("f", [1, pytest.param(0, marks=pytest.mark.slow)])
 def test_series_of_the_tie_probability(f: int) -> None:
     """The error of a polynomial of degree 2 falls like λ³."""
     series = tie_probability_series(axis_aligned(), diagonal(), f)

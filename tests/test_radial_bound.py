@@ -92,7 +92,7 @@ def test_a_flat_parallelogram_is_averaged_as_the_segment_that_it_is() -> None:
         Objective(l1=0.3, reconstruction="relative", weight_decay=0.01),
     ],
 )
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_no_optimised_sae_beats_it(objective: Objective, seed: int) -> None:
     specification = random_specification(np.random.default_rng(seed))
     if objective.reconstruction == "relative":
