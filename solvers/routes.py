@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import sympy
@@ -123,7 +124,7 @@ def _lower_loss_first() -> list[Routes]:
     for amplitudes in SAMPLE_AMPLITUDES:
         law = shared_amplitudes(amplitudes)
         on_axes = exact_cost(law, AXES)
-        least = least_value(lambda angle, law=law: exact_cost(law, angle), 0.0, np.pi / 2)  # type: ignore[misc]
+        least = least_value(partial(exact_cost, law), 0.0, np.pi / 2)
         routes.append(
             replace(
                 quadrature_route(law, lambda x: axes(x) - diagonal(x)),
@@ -141,16 +142,16 @@ def _principal_components(name: str) -> list[Routes]:
         w = direction(angle)
         return float(w @ law_arrays(of).second_moment @ w)
 
+    def product(i: int, j: int) -> Pointwise:
+        return lambda x: x[:, i] * x[:, j]
+
     def extremes(function: Callable[[float], float]) -> tuple[float, float]:
         low = least_value(function, -np.pi / 8, 7 * np.pi / 8)
         return low, -least_value(lambda angle: -function(angle), -np.pi / 8, 7 * np.pi / 8)
 
     eigenvalues = np.linalg.eigvalsh(law_arrays(law).second_moment)
     least, most = extremes(lambda angle: variance(law, angle))
-    moments = [
-        quadrature_expectation(law, lambda x, i=i, j=j: x[:, i] * x[:, j])  # type: ignore[misc]
-        for i, j in ((0, 0), (0, 1), (1, 1))
-    ]
+    moments = [quadrature_expectation(law, product(i, j)) for i, j in ((0, 0), (0, 1), (1, 1))]
     xx, xy, yy = (value for value, _ in moments)
     by_quadrature = np.linalg.eigvalsh(np.array([[xx, xy], [xy, yy]]))
     isotropy = Routes(

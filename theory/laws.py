@@ -366,4 +366,5 @@ def preset(name: str, **settings: Number) -> Law:
             raise InputError(
                 f"{name}: unknown setting {key!r}, expected one of {', '.join(known)}"
             )
+    # The keys were checked above, which types cannot say.
     return one_hot_sets(name=name, **{**PRESETS[name], **settings})  # type: ignore[arg-type]

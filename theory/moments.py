@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 
 import sympy
 
@@ -18,9 +19,7 @@ def mean(law: Law) -> sympy.ImmutableDenseMatrix:
     >>> mean(preset("shared")).T
     Matrix([[0, 0]])
     """
-    return sympy.ImmutableMatrix(
-        [expectation(law, lambda x, i=i: x[i]) for i in range(law.dimension)]  # type: ignore[misc]
-    )
+    return sympy.ImmutableMatrix([expectation(law, itemgetter(i)) for i in range(law.dimension)])
 
 
 def covariance(law: Law) -> sympy.ImmutableDenseMatrix:
