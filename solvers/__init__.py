@@ -1,6 +1,6 @@
 """Computes: the exact expected loss of an SAE on a known law, and its minima."""
 
-from solvers.checkpoints import load_checkpoint
+from solvers.checkpoints import load_checkpoint, load_checkpoints
 from solvers.expected_loss import (
     ExpectedLoss,
     Gradient,
@@ -25,5 +25,6 @@ __all__ = [
     "expected_loss",
     "expected_loss_and_gradient",
     "load_checkpoint",
+    "load_checkpoints",
     "minimize_loss",
 ]

@@ -100,7 +100,10 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument(
         "weights",
         metavar="WEIGHTS",
-        help=".npz of W_enc, b_enc, W_dec, b_dec; or a SAELens folder",
+        help=".npz of W_enc, b_enc, W_dec, b_dec; a SAELens or dictionary_learning folder; .pt",
+    )
+    command.add_argument(
+        "--instance", type=int, metavar="I", help="which SAE of a file that holds several, from 0"
     )
     _add_objective(command)
     _add_json(command)
@@ -184,7 +187,7 @@ def _loss(options: argparse.Namespace) -> int:
     objective = _objective(options)
     if not options.weights:
         raise InputError("WEIGHTS: expected a file or folder, got an empty name")
-    law, sae = load_law(options.law), load_checkpoint(options.weights)
+    law, sae = load_law(options.law), load_checkpoint(options.weights, options.instance)
     if sae.d_in != law.dimension:
         raise InputError(
             f"{options.weights}: W_enc: expected d_in = {law.dimension}, the dimension of the "

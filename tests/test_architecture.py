@@ -18,13 +18,13 @@ THEORY = (
 SOLVERS = (
     "files", "progress", "law_arrays", "cut_square", "regions",
     "weighted_regions", "relative_loss", "sae", "objectives", "expected_loss",
-    "parameters", "radial_bound", "frames", "quadrature", "checkpoints", "minimize",
-    "train", "study", "route_tools", "routes", "loss_routes",
+    "parameters", "radial_bound", "frames", "quadrature", "weight_files", "checkpoints",
+    "minimize", "train", "study", "route_tools", "routes", "loss_routes",
     "verify", "figures", "documents", "report", "cli",
 )  # fmt: skip
 THIRD_PARTY = {
     "theory": {"sympy"},
-    "solvers": {"numpy", "scipy", "sympy", "safetensors", "matplotlib"},
+    "solvers": {"numpy", "scipy", "sympy", "safetensors", "torch", "matplotlib"},
 }
 
 

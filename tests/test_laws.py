@@ -151,7 +151,7 @@ def test_thirds_in_decimals_are_a_table_that_sums_to_one(tmp_path: Path) -> None
         ('{"sets": [2, 2], "probabilities": []}', "probabilities: expected shape"),
         (
             '{"sets": [1, 1], "probabilities": [[1, 0], [0, 0]], "onehot_probability": 0.5}',
-            'onehot_probability: expected 0 beside a table that has its own "none"',
+            "onehot_probability: expected 0, the chance in the table that one set is active alone",
         ),
         (
             '{"sets": [2, 2], "embedding": [[1, 0], [0, 1]]}',
@@ -169,6 +169,19 @@ def test_a_malformed_law_file_is_refused(tmp_path: Path, text: str, message: str
         load_law(path)
     assert str(path) in str(caught.value)
     assert len(str(caught.value)) < 500 + len(str(path))
+
+
+def test_onehot_probability_may_repeat_what_the_table_says(tmp_path: Path) -> None:
+    eighth, quarter = "1/16", "3/16"
+    table = [[eighth, eighth, quarter], [eighth, eighth, quarter], [quarter, quarter, 0]]
+    path = tmp_path / "law.json"
+    expected = preset("independent", onehot_probability="3/4").components
+    for q in (0, "3/4"):
+        law = {"sets": [2, 2], "probabilities": table, "onehot_probability": q}
+        path.write_text(json.dumps(law))
+        for part, other in zip(load_law(path).components, expected, strict=True):
+            assert part.probability == other.probability
+            assert part.matrix == other.matrix
 
 
 def test_a_law_file_that_is_not_text_is_refused(tmp_path: Path) -> None:

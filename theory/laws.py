@@ -161,7 +161,8 @@ def one_hot_sets(
         A.
     probabilities : (m, n) or (m+1, n+1) table summing to 1, optional
         P_ij given that both sets are active, by default uniform; or the whole joint law,
-        whose last row and column are "none of this set" (then q must be 0).
+        whose last row and column are "none of this set"; q is then in the table, and may
+        be repeated.
     embedding : (m+n, d) array, optional
         Feature directions, first set first; by default antipodal pairs for two sets of two,
         else the identity.
@@ -271,10 +272,13 @@ def _table(
             raise InputError(f"probabilities: expected a table that sums to 1, got {float(total)}")
         given = given / total
     if given.shape == (m + 1, n + 1):
-        if q != 0:
+        # The table says it already; the key may only repeat it.
+        alone = sum(given[:m, n]) + sum(given[m, :n])
+        apart = sympy.simplify(q - alone)
+        if q != 0 and not (apart.is_number and abs(apart) <= sympy.Rational(1, 10**9)):
             raise InputError(
-                "onehot_probability: expected 0 beside a table that has its own "
-                f'"none" row and column, got {q}'
+                f"onehot_probability: expected {alone}, the chance in the table that one set is "
+                f'active alone (its "none" row and column), or no such key, got {q}'
             )
         return given
     table = sympy.zeros(m + 1, n + 1)
