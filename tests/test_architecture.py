@@ -12,14 +12,15 @@ ROOT = Path(__file__).parent.parent
 THEORY = (
     "errors", "symbols", "exact_numbers", "strict_json", "witness", "laws", "law_files",
     "integration", "moments", "codes", "costs", "losses",
-    "relative_losses", "weight_decay", "many_pairs", "bounds", "claims", "proofs", "loss_proofs",
+    "rotated_losses", "relative_losses", "weight_decay", "many_pairs", "bounds",
+    "claims", "proofs", "loss_proofs",
     "ledger",
 )  # fmt: skip
 SOLVERS = (
     "files", "progress", "law_arrays", "cut_square", "regions",
     "weighted_regions", "relative_loss", "sae", "objectives", "expected_loss",
     "parameters", "radial_bound", "frames", "quadrature", "weight_files", "checkpoints",
-    "minimize", "train", "study", "route_tools", "routes", "loss_routes",
+    "minimize", "polish", "train", "study", "route_tools", "routes", "loss_routes",
     "verify", "figures", "documents", "report", "cli",
 )  # fmt: skip
 THIRD_PARTY = {

@@ -16,7 +16,10 @@ from theory.errors import InputError
 from theory.integration import Expectation, Piece, Point, piecewise_expectation
 from theory.laws import Law, one_hot_sets
 from theory.symbols import L1, ONEHOT_PROBABILITY, RADIUS
-from theory.witness import Witness
+from theory.witness import Witness, value_at
+
+# Ends of chambers closer than this, to forty digits, are one.
+_APART = sympy.Rational(1, 10**20)
 
 
 @dataclass(frozen=True)
@@ -180,11 +183,10 @@ def frame_loss_for_every_l1(
     Parameters
     ----------
     code : Code
-        Without symbols.
     law : Law
-        Its supports without symbols; its probabilities may have them.
     witness : mapping from symbol to number, optional
-        Values of the symbols in the probabilities.
+        Values of the symbols, other than λ, in the code and the law. If the intervals' ends
+        depend on them, both ends and formulas hold as long as the order of the ends does.
 
     Examples
     --------
@@ -196,24 +198,28 @@ def frame_loss_for_every_l1(
     others = {} if witness is None else dict(witness)
     chambers: list[Chamber] = []
     low: sympy.Expr = sympy.S.Zero
+    # What `low` is at the witness; chambers are told apart there.
+    reached: sympy.Expr = sympy.S.Zero
     probe: sympy.Expr = sympy.Rational(1, 128)
     while low is not sympy.oo:
         loss = orthogonal_frame_loss(code, law, {**others, L1: probe})
-        ends = [
-            end
+        ends = {
+            end: value_at(end, others)
             for condition in loss.conditions
             for end in sympy.solve(condition, L1)
-            if end.is_number and end.is_positive
-        ]
-        before = max((end for end in ends if end < probe), default=sympy.S.Zero)
-        after = min((end for end in ends if end > probe), default=sympy.oo)
-        if before > low:
+        }
+        before = max((value for value in ends.values() if 0 < value < probe), default=reached)
+        if before > reached + _APART:
             # The probe has jumped over an interval; look there first.
-            probe = (low + before) / 2
+            probe = (reached + before) / 2
             continue
+        later = {end: value for end, value in ends.items() if value > probe}
+        after = min(later, key=later.__getitem__, default=sympy.oo)
         chambers.append(Chamber(low, after, loss.value))
         low = after
-        probe = low + sympy.Rational(1, 16) if low is not sympy.oo else low
+        if low is not sympy.oo:
+            reached = later[after]
+            probe = reached + sympy.Rational(1, 16)
     return tuple(chambers)
 
 
