@@ -35,6 +35,9 @@ STARTS = 32
 BUDGETS = (100_000, 1_000_000, 10_000_000)
 #: A loss this close to the optimum's, relatively, counts as the optimum's.
 AT_OPTIMUM = 0.01
+#: Minima this close to it, relatively, are the optimum itself, but for biases that hardly count:
+#: on the relative loss each choice of their signs makes a minimum of its own.
+SAME_MINIMUM = 1e-4
 #: ‖b_dec‖ above this, at A = 1, means that b_dec has taken over a part of the data.
 ABSORBED = 0.1
 #: Amplitudes below this are left out where a law has to stay away from 0.
@@ -138,7 +141,7 @@ def outcome(sae: Sae, total: float, best: float, firing: Sequence[float]) -> str
     >>> outcome(sae, 0.12, 0.07, [0.5, 0.0])
     'both'
     """
-    if total <= best * (1 + 1e-6):
+    if total <= best * (1 + SAME_MINIMUM):
         return "optimum"
     dead = min(firing) <= 0
     absorbed = bool(np.linalg.norm(sae.b_dec) > ABSORBED)

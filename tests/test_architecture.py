@@ -12,7 +12,7 @@ ROOT = Path(__file__).parent.parent
 THEORY = (
     "errors", "symbols", "exact_numbers", "strict_json", "witness", "laws", "law_files",
     "integration", "moments", "codes", "costs", "losses",
-    "rotated_losses", "relative_losses", "weight_decay", "many_pairs", "bounds",
+    "rotated_losses", "relative_losses", "weight_decay", "many_pairs", "bounds", "attained_bounds",
     "claims", "proofs", "loss_proofs",
     "ledger",
 )  # fmt: skip

@@ -23,7 +23,12 @@ from theory.losses import (
     tie_probability_for_every_l1,
     tie_probability_series,
 )
-from theory.many_pairs import composed_in_blocks, hadamard_frame, mean_absolute_sum
+from theory.many_pairs import (
+    composed_in_blocks,
+    hadamard_frame,
+    hadamard_matrix,
+    mean_absolute_sum,
+)
 from theory.relative_losses import (
     bias_on_first,
     bias_slope_on_second,
@@ -238,11 +243,34 @@ def test_hadamard_frames_by_sums_over_signs(pairs: int) -> None:
     )
 
 
+def test_hadamard_matrices_of_every_construction() -> None:
+    built = []
+    for order in range(1, 101):
+        try:
+            H = np.array(hadamard_matrix(order), dtype=int)
+        except InputError:
+            continue
+        assert set(np.unique(H)) <= {-1, 1}
+        np.testing.assert_array_equal(H @ H.T, order * np.eye(order, dtype=int))
+        built.append(order)
+    assert built == [1, 2, *(k for k in range(4, 101, 4) if k not in (52, 92, 100))]
+
+
+def test_a_frame_of_twelve_pairs_is_the_cost_of_its_atoms() -> None:
+    """Cost of the atoms ±h_i themselves on sampled data, all signs fair."""
+    atoms = np.array(hadamard_matrix(12), dtype=float) / np.sqrt(12)
+    rng = np.random.default_rng(0)
+    x = rng.uniform(-1, 1, size=(200_000, 12))
+    costs = np.abs(x @ atoms.T).sum(axis=1)
+    theory = float(hadamard_frame(12).independent)
+    assert abs(costs.mean() - theory) <= 4 * costs.std() / np.sqrt(len(costs))
+
+
 def test_bad_numbers_of_pairs() -> None:
     with pytest.raises(InputError, match="block: expected a divisor of the number of pairs 4"):
         composed_in_blocks(sympy.Integer(4), sympy.Integer(3))
-    for pairs in (0, 3, 2.0):
-        with pytest.raises(InputError, match="pairs: expected a power of two"):
+    for pairs in (0, 3, 6, 2.0):
+        with pytest.raises(InputError, match="pairs: expected an order of a known Hadamard"):
             hadamard_frame(pairs)  # type: ignore[arg-type]
 
 

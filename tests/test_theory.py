@@ -11,7 +11,7 @@ from tests.oracle_laws import components_from_specification
 from tests.oracles import gauge_by_linear_programme, midpoint_grid_expectation
 from tests.random_cases import random_specification
 from theory import Component, InputError, Law, law_from_dict, one_hot_sets, preset
-from theory.bounds import attains_radial_bound, is_symmetric, radial_bound
+from theory.bounds import is_symmetric, radial_bound
 from theory.codes import Code, axis_aligned, diagonal, gauge, polar_vertices, rotated
 from theory.costs import activation_cost, cost_against_angle, readings_of_s, tie_probability
 from theory.integration import Piece, expectation, piecewise_expectation
@@ -282,15 +282,6 @@ def test_cost_of_a_law_that_is_a_point_at_zero() -> None:
         activation_cost(Code("zero", [(0, 0)]), law)
 
 
-def test_attaining_the_radial_bound_needs_unit_atoms_well_apart() -> None:
-    ray = one_hot_sets((1, 1), probabilities=[[0, 1], [0, 0]], embedding=[[1, 0], [0, 1]])
-    assert attains_radial_bound(Code("one", [(1, 0), (-1, 0)]), ray)
-    assert not attains_radial_bound(Code("long", [(1, sympy.sqrt(3)), (-1, 0)]), ray)
-    assert not attains_radial_bound(Code("near", (*rotated(THIRD).atoms, (1, 0))), ray)
-    angled = Code("open", [(1, 0), (sympy.cos(THETA), sympy.sin(THETA))])
-    assert not attains_radial_bound(angled, ray)
-
-
 def test_a_witness_is_needed_and_must_be_off_the_boundary() -> None:
     with pytest.raises(InputError, match="witness: expected a value for each symbol"):
         activation_cost(rotated(THETA), preset("shared"))
@@ -365,8 +356,6 @@ def test_the_radial_bound_is_what_the_diagonal_code_attains() -> None:
         bound = radial_bound(preset("shared"), {L1: value}).value
         loss = orthogonal_frame_loss(diagonal(), preset("shared"), {L1: value}).value
         assert sympy.simplify(bound - loss) == 0
-    assert attains_radial_bound(diagonal(), preset("shared"))
-    assert not attains_radial_bound(diagonal(), preset("shared", onehot_probability="1/2"))
     with pytest.raises(InputError, match="points and segments from the origin only"):
         radial_bound(preset("independent"), {L1: THIRD})
 
@@ -377,7 +366,6 @@ def test_a_law_with_points_has_a_radial_bound_too() -> None:
     r = np.sqrt(2) * np.concatenate([np.full(4000, 3.0), (np.arange(4000) + 0.5) / 4000])
     h = np.where(r >= 0.05, 0.1 * r - 0.0025, r * r)
     assert float(bound) == pytest.approx(h.mean() / 2, abs=1e-6)
-    assert attains_radial_bound(diagonal(), law)
 
 
 def test_symmetry_of_a_law_is_seen_through_its_parametrisation() -> None:

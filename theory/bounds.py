@@ -6,18 +6,21 @@ t = Σ f_i the triangle inequality gives ‖x - b - Σ f_i d_i‖ ≥ (‖x - b�
     ‖x - x̂‖² + λ Σ f_i ≥ min_{t ≥ 0} (‖x - b‖ - t)₊² + λ t = h_λ(‖x - b‖).
 
 h_λ(‖·‖) is convex, so b ↦ E h_λ(‖x - b‖) is convex; for a law symmetric under x → -x it is
-even too, and b = 0 is best. No width and no encoder enters.
+even too, and b = 0 is best. No width, no encoder and no dimension enters. For a decoder-norm
+penalty read f_i ‖d_i‖ for f_i: the bound holds for atoms of any norm. For the relative
+reconstruction the same argument gives min_t (r - t)₊²/r² + λ t = λ r - λ² r²/4, or 1 beyond
+r = 2/λ. What attains the bound is in `theory.attained_bounds`.
 """
 
 from collections import Counter
 
 import sympy
 
-from theory.codes import Code, dot
 from theory.errors import InputError
 from theory.integration import Expectation, Piece, piecewise_expectation
 from theory.laws import Component, Law
 from theory.losses import soft_threshold
+from theory.relative_losses import relative_soft_threshold
 from theory.symbols import RADIUS
 from theory.witness import Witness
 
@@ -53,7 +56,7 @@ def radial_law(law: Law) -> Law:
     return Law(tuple(parts), f"norm of {law.name}")
 
 
-def radial_bound(law: Law, witness: Witness) -> Expectation:
+def radial_bound(law: Law, witness: Witness, reconstruction: str = "squared") -> Expectation:
     """Return E h_λ(‖x‖), which no SAE with ‖d_i‖ ≤ 1 beats if the law is symmetric.
 
     Parameters
@@ -62,6 +65,7 @@ def radial_bound(law: Law, witness: Witness) -> Expectation:
         Of points and segments from the origin.
     witness : mapping from symbol to number
         A value of λ and of every other symbol in the law.
+    reconstruction : {"squared", "relative"}
 
     Examples
     --------
@@ -71,11 +75,18 @@ def radial_bound(law: Law, witness: Witness) -> Expectation:
     >>> from theory.symbols import L1
     >>> radial_bound(preset("shared"), {L1: sympy.Integer(3)}).value
     2/3
+    >>> radial_bound(preset("shared"), {L1: sympy.Rational(1, 10)}, "relative").value
+    -lambda*(lambda - 3*sqrt(2))/6
     """
-    h = soft_threshold()
+    h = soft_threshold() if reconstruction == "squared" else relative_soft_threshold()
+    beyond = -1 if reconstruction == "relative" else 1
     pieces = [
-        Piece(lambda r: h.loss_above.subs(RADIUS, r[0]), [lambda r: r[0] - h.threshold]),
-        Piece(lambda r: h.loss_below.subs(RADIUS, r[0]), [lambda r: h.threshold - r[0]]),
+        Piece(
+            lambda r: h.loss_above.subs(RADIUS, r[0]), [lambda r: beyond * (r[0] - h.threshold)]
+        ),
+        Piece(
+            lambda r: h.loss_below.subs(RADIUS, r[0]), [lambda r: beyond * (h.threshold - r[0])]
+        ),
     ]
     bound = piecewise_expectation(radial_law(law), pieces, witness)
     return Expectation(sympy.factor(bound.value), bound.conditions)
@@ -108,35 +119,3 @@ def _weights(law: Law, sign: int) -> dict[tuple[object, ...], sympy.Expr]:
         key = (tuple(sympy.simplify(entry) for entry in centre), frozenset(unsigned.items()))
         weights[key] = sympy.simplify(weights.get(key, sympy.Integer(0)) + part.probability)
     return weights
-
-
-def attains_radial_bound(code: Code, law: Law) -> bool:
-    """Tell whether a code is seen to attain the radial bound: one unit atom along every ray.
-
-    Soft-thresholding along that atom alone has loss h_λ(‖x‖) at every x of the ray, and the
-    ReLU layer W_enc = W_decᵀ, b_enc = -λ/2 does it if all other atoms are at least 90° off.
-    Sufficient, not necessary: False says only that this is not how the code attains it.
-
-    Examples
-    --------
-    >>> from theory.codes import axis_aligned, diagonal
-    >>> from theory.laws import preset
-    >>> attains_radial_bound(diagonal(), preset("shared"))
-    True
-    >>> attains_radial_bound(axis_aligned(), preset("shared"))
-    False
-    """
-    if any(sympy.simplify(dot(atom, atom) - 1) != 0 for atom in code.atoms):
-        return False
-    for part, radius in zip(law.components, radial_law(law).components, strict=True):
-        ray = part.cube_dimension == 1
-        length = radius.matrix[0] if ray else radius.offset[0]
-        if length == 0:
-            continue
-        direction = (part.matrix if ray else part.offset) / length
-        products = [sympy.simplify(dot(atom, tuple(direction))) for atom in code.atoms]
-        along = [product for product in products if product == 1]
-        off = [product for product in products if product.is_nonpositive]
-        if len(along) != 1 or len(off) != len(products) - 1:
-            return False
-    return True

@@ -3,11 +3,18 @@
 Axis code: 2k atoms ±e_i. Fully composed code: 2^k atoms (±1, ..., ±1)/√k. In between, the
 pairs are split into blocks of m and each block composed: (k/m) 2^m atoms. In gauges, a block B
 costs √m ‖x_B‖_∞. Orthogonal frames of 2k atoms ±h_i cost Σ |h_i·x|.
+
+These are costs of the best activations. Frames and blocks of m ≤ 2 have them from one ReLU layer.
+Blocks of m ≥ 3 do not: (1, ..., 1) is 1/(m - 2) times the sum of its m neighbours of one sign
+flipped, so no latent without bias fires on it alone, and the radial bound, which the composed
+code attains with free activations, is out of reach of a block below λ = 2 (m - 2)/√m at A = 1
+(`theory.attained_bounds`): the ratios √k and 2√k/(k + 1) are bounds on what SAEs can gain.
 """
 
 from dataclasses import dataclass
 
 import sympy
+from sympy import kronecker_product
 
 from theory.errors import InputError
 
@@ -69,8 +76,7 @@ def hadamard_frame(pairs: int) -> Composition:
     Parameters
     ----------
     pairs : int
-        1, 2 or a multiple of 4 for which a Hadamard matrix is known; here a power of two
-        (Sylvester's construction), which exists for each.
+        An order for which `hadamard_matrix` has a construction.
 
     Examples
     --------
@@ -79,9 +85,7 @@ def hadamard_frame(pairs: int) -> Composition:
     >>> hadamard_frame(2).independent, hadamard_frame(4).shared
     (2*sqrt(2)/3, 3/2)
     """
-    if not isinstance(pairs, int) or pairs < 1 or pairs & (pairs - 1):
-        raise InputError(f"pairs: expected a power of two, got {pairs}")
-    k = sympy.Integer(pairs)
+    k = sympy.Integer(hadamard_matrix(pairs).rows)
     ways = [sympy.binomial(k, j) * abs(k - 2 * j) for j in range(pairs + 1)]
     signs = sum(ways) / 2**k
     return Composition(
@@ -89,6 +93,54 @@ def hadamard_frame(pairs: int) -> Composition:
         sympy.sqrt(k) * signs / 2,
         sympy.simplify(sympy.sqrt(k) * mean_absolute_sum(pairs)),
     )
+
+
+def hadamard_matrix(order: int) -> sympy.Matrix:
+    """Return a matrix of entries ±1 with orthogonal rows.
+
+    Sylvester's doubling of a smaller one, or Paley's constructions from the quadratic
+    characters of a prime p: of order p + 1 if p ≡ 3, of order 2 (p + 1) if p ≡ 1 (mod 4)
+    [Paley1933]. There is none unless the order is 1, 2 or a multiple of 4; of the multiples
+    up to 100, this has all but 52, 92 and 100.
+
+    Raises
+    ------
+    InputError
+        If none of the constructions gives this order.
+
+    Examples
+    --------
+    >>> H = hadamard_matrix(12)
+    >>> H * H.T == 12 * sympy.eye(12)
+    True
+    """
+    if order == 1:
+        return sympy.ones(1, 1)
+    if isinstance(order, int) and order > 1 and order % 2 == 0:
+        half = order // 2
+        if sympy.isprime(order - 1) and order % 4 == 0:
+            return sympy.eye(order) + _conference_matrix(order - 1, -1)
+        if sympy.isprime(half - 1) and (half - 1) % 4 == 1:
+            doubled = kronecker_product(_conference_matrix(half - 1, 1), _DOUBLING)
+            return doubled + kronecker_product(sympy.eye(half), sympy.Matrix([[1, -1], [-1, -1]]))
+        if half <= 2 or half % 4 == 0:
+            return kronecker_product(_DOUBLING, hadamard_matrix(half))
+    raise InputError(f"pairs: expected an order of a known Hadamard matrix, got {order}")
+
+
+_DOUBLING = sympy.Matrix([[1, 1], [1, -1]])
+
+
+def _conference_matrix(prime: int, sign: int) -> sympy.Matrix:
+    """Return C of order p + 1 with C Cᵀ = p and zero diagonal, bordered quadratic characters."""
+    characters = [0, *(1 if sympy.is_quad_residue(a, prime) else -1 for a in range(1, prime))]
+
+    def entry(i: int, j: int) -> int:
+        if i == 0 or j == 0:
+            return int(i != j) * (sign if j == 0 else 1)
+        return characters[(j - i) % prime]
+
+    return sympy.Matrix(prime + 1, prime + 1, entry)
 
 
 def mean_absolute_sum(terms: int) -> sympy.Expr:

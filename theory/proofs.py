@@ -2,7 +2,8 @@
 
 import sympy
 
-from theory.bounds import attains_radial_bound, is_symmetric, radial_bound, radial_law
+from theory.attained_bounds import bound_attained_from
+from theory.bounds import is_symmetric, radial_bound, radial_law
 from theory.claims import Finding, Quantity, Verdict, require
 from theory.codes import Code, axis_aligned, diagonal, gauge, rhombic
 from theory.costs import (
@@ -326,7 +327,9 @@ def global_optimum() -> Finding:
     """
     law = preset("shared")
     require(is_symmetric(law), "the law is symmetric, so b_dec = 0 is best in the bound")
-    require(attains_radial_bound(diagonal(), law), "the diagonal code attains the bound")
+    require(
+        bound_attained_from(law, diagonal()) == 0, "the diagonal code attains the bound at every λ"
+    )
     require(covariance(law).rank() == 2, "not all rays are parallel")
     reach = max(part.matrix[0] for part in radial_law(law).components)
     (last,) = sympy.solve(soft_threshold().threshold - reach, L1)

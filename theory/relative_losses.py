@@ -1,19 +1,20 @@
 """The post's own loss, ‖x - x̂‖²/‖x‖² + λ Σ f_i: its optimum without biases, and what they add.
 
-Finite only if x̂(0) = 0 where the law reaches 0: if x̂(0) = e ≠ 0, then near 0 the integrand is
-at least ‖e‖²/(2‖x‖²), and on a segment ∫ dr/r², on a parallelogram ∫ r dr/r², diverges.
-If x̂(0) = 0 the integrand is bounded, for x̂ is Lipschitz. On a law that keeps ‖x‖ ≥ ε the
-expectation is finite for every SAE.
+On a law that reaches 0 by a segment or a parallelogram it is finite if and only if x̂(0) = 0: if
+x̂(0) = e ≠ 0, then near 0 the integrand is at least ‖e‖²/(2‖x‖²), whose integral diverges
+(`weight_at_origin`); if x̂(0) = 0 the integrand is bounded, for x̂ is Lipschitz. On a law that
+keeps ‖x‖ ≥ ε > 0 outside x = 0 it is finite for every SAE.
 
-Its gradient has infinite variance on a law of segments even at the optimum for λ > 0: with
-shrinkage the residual is a fixed share of x, so the derivative of one sample's loss by b_dec
-is 2 (x̂ - x)/‖x‖² ~ 1/‖x‖, whose square is not integrable for k = 1, nor for k = 2.
+Its gradient has infinite variance on such laws even at the optimum for λ > 0: with shrinkage
+the residual is a fixed share of x, so the derivative of one sample's loss by b_dec is
+2 (x̂ - x)/‖x‖² ~ 1/‖x‖, whose square has the same integral.
 """
 
 from dataclasses import dataclass
 
 import sympy
 
+from theory.losses import SoftThreshold
 from theory.symbols import L1, MEAN_COST, RADIUS, SAMPLES
 
 
@@ -31,6 +32,30 @@ class RelativeOptimum:
 
     gain: sympy.Expr
     loss: sympy.Expr
+
+
+def relative_soft_threshold() -> SoftThreshold:
+    """Return the minimiser of (r - f)²/r² + λ f over f ≥ 0, and the minimum.
+
+    Here it is the large r that are given up: the activation is r - λ r²/2 while r is below
+    the threshold 2/λ, and 0 beyond, where the loss is 1. "Above" names the active side.
+
+    Examples
+    --------
+    >>> h = relative_soft_threshold()
+    >>> h.threshold, h.loss_above, h.loss_below
+    (2/lambda, -lambda**2*r**2/4 + lambda*r, 1)
+    """
+    f = sympy.Dummy("f", real=True)
+    loss = (RADIUS - f) ** 2 / RADIUS**2 + L1 * f
+    (activation,) = sympy.solve(sympy.diff(loss, f), f)
+    (threshold,) = sympy.solve(activation / RADIUS, RADIUS)
+    return SoftThreshold(
+        threshold,
+        sympy.expand(activation),
+        sympy.expand(loss.subs(f, 0)),
+        sympy.expand(loss.subs(f, activation)),
+    )
 
 
 def relative_optimum(cost: sympy.Expr = MEAN_COST) -> RelativeOptimum:
@@ -101,6 +126,27 @@ def bias_on_first() -> sympy.Expr:
     )
     (best,) = sympy.solve(at_zero, logarithm)
     return sympy.simplify(sympy.exp(best))
+
+
+def weight_at_origin(cube_dimension: int) -> sympy.Expr:
+    """Return E 1/‖x‖² near the origin in the units of its size, ∫_0^1 r^(k-1)/r² dr, or oo.
+
+    Parameters
+    ----------
+    cube_dimension : int ≥ 1
+        k: a k-dimensional part of a law has the density k r^(k-1) in r = ‖x‖, up to the shape
+        of its boundary. A flat parallelogram counts as a segment, or, if 0 is its corner, as
+        k = 2: the density of u₁ + u₂ at 0 is linear.
+
+    Examples
+    --------
+    Infinite for segments and parallelograms; from three amplitudes on the mean is finite:
+
+    >>> [weight_at_origin(k) for k in (1, 2, 3, 4)]
+    [oo, oo, 1, 1/2]
+    """
+    r = sympy.Dummy("r", positive=True)
+    return sympy.integrate(r ** (sympy.Integer(cube_dimension) - 3), (r, 0, 1))
 
 
 def sample_mean_growth(cube_dimension: int) -> sympy.Expr:
