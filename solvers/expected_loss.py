@@ -24,9 +24,10 @@ from numpy.typing import NDArray
 
 from solvers.law_arrays import Cubes, LawArrays, law_arrays
 from solvers.objectives import Objective
+from solvers.piecewise_loss import piecewise_parts
 from solvers.regions import pair_moments
 from solvers.relative_loss import reconstruction_at_origin, relative_parts
-from solvers.sae import Sae
+from solvers.sae import Autoencoder, Sae
 from solvers.weighted_regions import reaches_origin
 from theory.errors import InputError
 from theory.laws import Law
@@ -106,7 +107,7 @@ class LossAndGradient(NamedTuple):
     gradient: Gradient
 
 
-def expected_loss(law: Law, sae: Sae, objective: Objective) -> ExpectedLoss:
+def expected_loss(law: Law, sae: Autoencoder, objective: Objective) -> ExpectedLoss:
     """Return the exact expected loss of `sae` on `law` under `objective`.
 
     Raises
@@ -126,7 +127,60 @@ def expected_loss(law: Law, sae: Sae, objective: Objective) -> ExpectedLoss:
     >>> round(loss.total, 12), loss.firing
     (0.1, (0.5, 0.5, 0.5, 0.5))
     """
-    return expected_loss_and_gradient(law, sae, objective).loss
+    if isinstance(sae, Sae):
+        return expected_loss_and_gradient(law, sae, objective).loss
+    return _without_gradient(_arrays_for(law, sae), sae, objective)
+
+
+def co_firing(law: Law, sae: Autoencoder) -> Array:
+    """Return the probabilities P(f_i > 0 and f_j > 0), on the diagonal P(f_i > 0), exactly.
+
+    Examples
+    --------
+    On the first data set, one of x and -x and one of y and -y are always active:
+
+    >>> from solvers.frames import frame_sae
+    >>> from theory import load_law
+    >>> co_firing(load_law("shared"), frame_sae(0.0))[0].tolist()
+    [0.5, 0.0, 0.25, 0.25]
+    """
+    return piecewise_parts(_arrays_for(law, sae), sae).firing
+
+
+def _arrays_for(law: Law, sae: Autoencoder) -> LawArrays:
+    arrays = law_arrays(law)
+    if sae.d_in != arrays.dimension:
+        raise InputError(
+            f"W_enc: expected d_in = {arrays.dimension}, the dimension of the law "
+            f"{law.name!r}, got {sae.d_in}"
+        )
+    return arrays
+
+
+def _without_gradient(law: LawArrays, sae: Autoencoder, objective: Objective) -> ExpectedLoss:
+    """Return the loss of an architecture that is not ReLU."""
+    kind = sae.architecture
+    if objective.reconstruction != "squared":
+        raise InputError(
+            f"reconstruction: expected 'squared' for a {kind} SAE, got "
+            f"{objective.reconstruction!r}; the relative loss is exact for ReLU SAEs only"
+        )
+    if objective.weight_decay:
+        raise InputError(f"weight_decay: expected 0 for a {kind} SAE")
+    parts = piecewise_parts(law, sae)
+    weights = sae.decoder_norms if objective.sparsity == "decoder-norm" else np.ones(sae.d_sae)
+    sparsity = objective.l1 * float(weights @ parts.activation)
+    firing = np.diagonal(parts.firing)
+    return ExpectedLoss(
+        total=parts.reconstruction + sparsity,
+        reconstruction=parts.reconstruction,
+        sparsity=sparsity,
+        weight_decay=0.0,
+        l1=float(parts.activation.sum()),
+        l0=float(firing.sum()),
+        firing=tuple(float(p) for p in firing),
+        objective=objective,
+    )
 
 
 def expected_loss_and_gradient(law: Law, sae: Sae, objective: Objective) -> LossAndGradient:
@@ -135,12 +189,7 @@ def expected_loss_and_gradient(law: Law, sae: Sae, objective: Objective) -> Loss
     Where a pre-activation vanishes on a set of positive probability the loss has a kink;
     the gradient is then the one-sided one in which that latent stays off.
     """
-    arrays = law_arrays(law)
-    if sae.d_in != arrays.dimension:
-        raise InputError(
-            f"W_enc: expected d_in = {arrays.dimension}, the dimension of the law "
-            f"{law.name!r}, got {sae.d_in}"
-        )
+    arrays = _arrays_for(law, sae)
     with np.errstate(over="ignore", invalid="ignore"):
         parts, gradient = loss_parts(arrays, sae.W_enc, sae.b_enc, sae.W_dec, sae.b_dec, objective)
     reason = _why_infinite(arrays, sae, objective)

@@ -10,7 +10,7 @@ import numpy as np
 
 from solvers.expected_loss import ExpectedLoss
 from solvers.minimize import Optimum
-from solvers.sae import Sae
+from solvers.sae import Autoencoder
 from solvers.train import Training
 from solvers.verify import CheckedClaim
 
@@ -96,7 +96,7 @@ def _finite(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
 
-def loss_text(loss: ExpectedLoss, sae: Sae) -> str:
+def loss_text(loss: ExpectedLoss, sae: Autoencoder) -> str:
     """Return the parts of a loss as lines, with the convention and the reader's notes."""
     objective = loss.objective
     weight = "‖d_i‖ f_i" if objective.sparsity == "decoder-norm" else "f_i"

@@ -1,7 +1,10 @@
-"""The SAE's parameters, validated once."""
+"""An SAE's parameters, validated once: what all architectures share, and the ReLU SAE."""
 
+import copy
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,52 +17,54 @@ Array = NDArray[np.float64]
 PARAMETERS = ("W_enc", "b_enc", "W_dec", "b_dec")
 
 
-@dataclass(frozen=True, eq=False)
-class Sae:
-    """A one-layer ReLU sparse autoencoder: f = ReLU(x W_enc + b_enc), x̂ = f W_dec + b_dec.
-
-    The encoder reads x itself; one that reads x - b_dec is the same function with b_enc
-    replaced by b_enc - b_dec W_enc, see `from_centred_encoder`.
+@dataclass(frozen=True)
+class Origin:
+    """What a file says of the training behind its weights, and what its reader did to them.
 
     Parameters
     ----------
-    W_enc : (d_in, d_sae) array
-    b_enc : (d_sae,) array
-    W_dec : (d_sae, d_in) array
-        Row i is the atom d_i.
-    b_dec : (d_in,) array
-    notes : tuple of str, optional
-        What a reader did to a file's arrays, for people.
+    library : str
+    convention : str
+        A name in `solvers.objectives.CONVENTIONS`, or "" if the loss is none of them.
+    loss : {"", "objective", "gated", "l0", "squared", "unexplained variance"}
+        Which loss of `solvers.training_losses` it was trained on, "" if the file does not say
+        or it is none of them.
+    l1, l0 : float or None
+        The coefficients of that loss, if the file holds them.
+    notes : tuple of str
+        For people.
+    """
 
-    Raises
-    ------
-    InputError
-        If an array is empty, not numeric, not finite, or of a shape that does not fit.
+    library: str = ""
+    convention: str = ""
+    loss: str = ""
+    l1: float | None = None
+    l0: float | None = None
+    notes: tuple[str, ...] = ()
 
-    Examples
-    --------
-    >>> sae = Sae(W_enc=[[1.0, -1.0]], b_enc=[0, 0], W_dec=[[1.0], [-1.0]], b_dec=[0])
-    >>> sae.d_in, sae.d_sae, sae.activations([[-2.0]]).tolist()
-    (1, 2, [[0.0, 2.0]])
+
+@dataclass(frozen=True, eq=False)
+class Autoencoder:
+    """What sparse autoencoders of every architecture share: x̂ = f W_dec + b_dec.
+
+    Each latent has a pre-activation p_i = x·w_i + b_i; the architecture says how f follows.
+
+    Parameters
+    ----------
+    W_enc, b_enc, W_dec, b_dec : (d_in, d_sae), (d_sae,), (d_sae, d_in), (d_in,) arrays
+        Row i of W_dec is the atom d_i.
+    origin : Origin
     """
 
     W_enc: Array
     b_enc: Array
     W_dec: Array
     b_dec: Array
-    notes: tuple[str, ...] = ()
+    origin: Origin = Origin()
 
-    def __init__(
-        self,
-        W_enc: ArrayLike,
-        b_enc: ArrayLike,
-        W_dec: ArrayLike,
-        b_dec: ArrayLike,
-        notes: tuple[str, ...] = (),
-    ) -> None:
-        object.__setattr__(self, "notes", notes)
-        given = {"W_enc": W_enc, "b_enc": b_enc, "W_dec": W_dec, "b_dec": b_dec}
-        arrays = {name: _finite(name, value) for name, value in given.items()}
+    def _set_arrays(self, given: Mapping[str, ArrayLike]) -> None:
+        """Validate the four arrays and keep them, read-only."""
+        arrays = {name: finite_array(name, value) for name, value in given.items()}
         if arrays["W_enc"].ndim != 2 or arrays["W_enc"].size == 0:
             raise InputError(f"W_enc: expected shape (d_in, d_sae), got {arrays['W_enc'].shape}")
         d_in, d_sae = arrays["W_enc"].shape
@@ -74,23 +79,21 @@ class Sae:
             array.setflags(write=False)
             object.__setattr__(self, name, array)
 
-    @classmethod
-    def from_centred_encoder(
-        cls, W_enc: ArrayLike, b_enc: ArrayLike, W_dec: ArrayLike, b_dec: ArrayLike
-    ) -> "Sae":
-        """Return the SAE whose encoder, as trained, reads x - b_dec.
+    def with_origin(self, origin: Origin) -> Self:
+        """Return the same SAE with another origin."""
+        twin = copy.copy(self)
+        object.__setattr__(twin, "origin", origin)
+        return twin
 
-        Examples
-        --------
-        >>> Sae.from_centred_encoder([[2.0]], [0.5], [[1.0]], [3.0]).b_enc.tolist()
-        [-5.5]
-        """
-        sae = cls(W_enc, b_enc, W_dec, b_dec)
-        return cls(sae.W_enc, sae.b_enc - sae.b_dec @ sae.W_enc, sae.W_dec, sae.b_dec)
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader did to a file's arrays, for people."""
+        return self.origin.notes
 
-    def with_notes(self, *notes: str) -> "Sae":
-        """Return the same SAE with notes."""
-        return Sae(self.W_enc, self.b_enc, self.W_dec, self.b_dec, notes)
+    @property
+    def architecture(self) -> str:
+        """What the architecture is called in the literature."""
+        raise NotImplementedError
 
     @property
     def d_in(self) -> int:
@@ -108,13 +111,88 @@ class Sae:
         norms: Array = np.linalg.norm(self.W_dec, axis=1)
         return norms
 
+    @property
+    def breaks(self) -> tuple[Array, Array]:
+        """Weights (d_in, m) and offsets (m,) of the affine functions at whose zeros f changes."""
+        return self.W_enc, self.b_enc
+
+    def activations_where(self, x: Array, signs: Array) -> Array:
+        """Return f(x), (N, d_sae), given the signs (N, m) of the functions in `breaks` there."""
+        raise NotImplementedError
+
     def activations(self, x: ArrayLike) -> Array:
         """Return f(x), shape (N, d_sae), for samples of shape (N, d_in)."""
-        return np.maximum(np.asarray(x, dtype=np.float64) @ self.W_enc + self.b_enc, 0.0)
+        samples = np.asarray(x, dtype=np.float64)
+        weights, offsets = self.breaks
+        return self.activations_where(samples, np.sign(samples @ weights + offsets))
 
     def reconstruction(self, x: ArrayLike) -> Array:
         """Return x̂, shape (N, d_in), for samples of shape (N, d_in)."""
         return self.activations(x) @ self.W_dec + self.b_dec
+
+
+@dataclass(frozen=True, eq=False)
+class Sae(Autoencoder):
+    """A one-layer ReLU sparse autoencoder: f = ReLU(x W_enc + b_enc), x̂ = f W_dec + b_dec.
+
+    The encoder reads x itself; one that reads x - b_dec is the same function with b_enc
+    replaced by b_enc - b_dec W_enc, see `from_centred_encoder`.
+
+    Parameters
+    ----------
+    W_enc : (d_in, d_sae) array
+    b_enc : (d_sae,) array
+    W_dec : (d_sae, d_in) array
+        Row i is the atom d_i.
+    b_dec : (d_in,) array
+    origin : Origin, optional
+
+    Raises
+    ------
+    InputError
+        If an array is empty, not numeric, not finite, or of a shape that does not fit.
+
+    Examples
+    --------
+    >>> sae = Sae(W_enc=[[1.0, -1.0]], b_enc=[0, 0], W_dec=[[1.0], [-1.0]], b_dec=[0])
+    >>> sae.d_in, sae.d_sae, sae.activations([[-2.0]]).tolist()
+    (1, 2, [[0.0, 2.0]])
+    """
+
+    def __init__(
+        self,
+        W_enc: ArrayLike,
+        b_enc: ArrayLike,
+        W_dec: ArrayLike,
+        b_dec: ArrayLike,
+        origin: Origin = Origin(),
+    ) -> None:
+        object.__setattr__(self, "origin", origin)
+        self._set_arrays({"W_enc": W_enc, "b_enc": b_enc, "W_dec": W_dec, "b_dec": b_dec})
+
+    @classmethod
+    def from_centred_encoder(
+        cls, W_enc: ArrayLike, b_enc: ArrayLike, W_dec: ArrayLike, b_dec: ArrayLike
+    ) -> "Sae":
+        """Return the SAE whose encoder, as trained, reads x - b_dec.
+
+        Examples
+        --------
+        >>> Sae.from_centred_encoder([[2.0]], [0.5], [[1.0]], [3.0]).b_enc.tolist()
+        [-5.5]
+        """
+        sae = cls(W_enc, b_enc, W_dec, b_dec)
+        return cls(sae.W_enc, sae.b_enc - sae.b_dec @ sae.W_enc, sae.W_dec, sae.b_dec)
+
+    @property
+    def architecture(self) -> str:
+        """What the architecture is called in the literature."""
+        return "ReLU"
+
+    def activations_where(self, x: Array, signs: Array) -> Array:
+        """Return f(x), (N, d_sae); see `Autoencoder`."""
+        del signs
+        return np.maximum(x @ self.W_enc + self.b_enc, 0.0)
 
     def save(self, path: str | Path) -> None:
         """Write the four arrays to an .npz file, whole or not at all."""
@@ -122,7 +200,8 @@ class Sae:
             np.savez(file, W_enc=self.W_enc, b_enc=self.b_enc, W_dec=self.W_dec, b_dec=self.b_dec)
 
 
-def _finite(name: str, value: ArrayLike) -> Array:
+def finite_array(name: str, value: ArrayLike) -> Array:
+    """Return an array of doubles; `InputError` names it if it holds anything but finite reals."""
     try:
         raw = np.asarray(value)
     except ValueError:

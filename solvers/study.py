@@ -254,6 +254,8 @@ def outside(manifest: Path) -> str:
         objective = Objective(float(entry["l1"]), "relative" if relative else "squared")
         weights = next((manifest.parent / entry["path"]).glob("weights_*.pt"))
         trained = load_checkpoint(weights, int(entry["instance"]))
+        if not isinstance(trained, Sae):
+            raise InputError(f"{weights}: expected ReLU SAEs")
         name = entry["path"].split("/")[1]
         if name not in optima:
             optima[name] = minimize_loss(law, trained.d_sae, objective, starts=STARTS).total

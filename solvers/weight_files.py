@@ -6,7 +6,8 @@ tensors and containers and refuses whatever else a pickle could call.
 
 import io
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from theory.errors import InputError
+from theory.strict_json import read_json
 
 #: Arrays of more bytes than this are no toy SAE; the limit stops zip bombs.
 LARGEST_WEIGHTS = 2**30
@@ -111,14 +113,16 @@ def safetensors_arrays(path: Path) -> Arrays:
         raise InputError(f"{path.name}: expected safetensors of floats: {error}") from None
 
 
-def torch_arrays(path: Path) -> Arrays:
-    """Return the tensors of a state dict that torch.save wrote.
+def torch_state(path: Path) -> tuple[Arrays, dict[str, Any]]:
+    """Return the tensors of a state dict that torch.save wrote, and its plain settings.
+
+    Settings are strings, numbers and dicts of these, as OpenAI's files hold them.
 
     Raises
     ------
     InputError
-        If the package is missing, the file is damaged, too large, or holds anything but named
-        tensors; nothing in it is executed.
+        If the package is missing, the file is damaged, too large, or holds anything else;
+        nothing in it is executed.
     """
     try:
         import torch  # noqa: PLC0415
@@ -140,7 +144,9 @@ def torch_arrays(path: Path) -> Arrays:
         raise InputError(f"expected a .pt file of tensors, but {why}") from None
     if not isinstance(state, dict):
         raise InputError(f"expected a dict of tensors, got {type(state).__name__}")
-    return {str(name): _tensor(str(name), value) for name, value in state.items()}
+    named = {str(name): value for name, value in state.items()}
+    plain = {name: value for name, value in named.items() if isinstance(value, str | dict)}
+    return {name: _tensor(name, named[name]) for name in named if name not in plain}, plain
 
 
 def _tensor(name: str, value: Any) -> NDArray[Any]:
@@ -155,3 +161,90 @@ def _tensor(name: str, value: Any) -> NDArray[Any]:
     except (RuntimeError, TypeError) as error:
         raise InputError(f"{name}: expected a dense tensor of numbers: {error}") from None
     return array
+
+
+def check_names(
+    found: Collection[str], expected: Collection[str], kind: str, ignored: Collection[str] = ()
+) -> None:
+    """Refuse missing arrays, and further ones: they could change what the SAE computes."""
+    missing = [name for name in expected if name not in found]
+    if missing:
+        held = ", ".join(sorted(found)) or "nothing"
+        raise InputError(f"{missing[0]}: expected this array in {kind}, found {held}")
+    further = sorted(set(found) - set(expected) - set(ignored))
+    if further:
+        raise InputError(f"{further[0]}: unknown array, expected only {', '.join(expected)}")
+
+
+def oriented(
+    arrays: Arrays, documented: Mapping[str, tuple[str, str]]
+) -> tuple[Arrays, tuple[str, ...]]:
+    """Return the arrays with matrices in the documented orientation, and what was noticed.
+
+    Parameters
+    ----------
+    arrays : dict
+    documented : mapping from a matrix's name to the names of two vectors
+        As long as its rows and as its columns.
+
+    Examples
+    --------
+    >>> arrays = {"W": np.ones((2, 3)), "rows": np.ones(3), "columns": np.ones(2)}
+    >>> found, notes = oriented(arrays, {"W": ("rows", "columns")})
+    >>> found["W"].shape, notes
+    ((3, 2), ('W: found transposed, (2, 3) where (3, 2) is documented; turned',))
+    """
+    found, notes = dict(arrays), []
+    for name, (rows, columns) in documented.items():
+        shape = (arrays[rows].size, arrays[columns].size)
+        given = arrays[name].shape
+        if shape[0] == shape[1] == given[-1]:
+            notes.append(f"{name}: square, so both orientations fit; read as documented")
+        elif given == shape[::-1]:
+            found[name] = arrays[name].T
+            notes.append(f"{name}: found transposed, {given} where {shape} is documented; turned")
+    return found, tuple(notes)
+
+
+def check_sizes(
+    file: str, config: Mapping[str, Any], W_enc: NDArray[Any], d_in: str, d_sae: str
+) -> None:
+    """Refuse a configuration whose sizes are not those of the weights."""
+    for key, size in ((d_in, W_enc.shape[0]), (d_sae, W_enc.shape[-1])):
+        if config.get(key, size) != size:
+            raise InputError(f"{file}: {key}: expected {size}, as in the encoder's weights, "
+                             f"got {config[key]}")  # fmt: skip
+
+
+def read_config(path: Path, kind: str) -> dict[str, Any]:
+    """Return a JSON object, a checkpoint's configuration; errors name its file."""
+    try:
+        config = read_json(path)
+    except InputError as error:
+        raise InputError(f"{path.name}: {error}") from None
+    if not isinstance(config, dict):
+        raise InputError(f"{path.name}: expected a {kind} configuration")
+    return config
+
+
+def expect_files(folder: Path, names: Collection[str], kind: str) -> None:
+    """Refuse a folder that lacks a file of a checkpoint."""
+    for name in names:
+        if not (folder / name).is_file():
+            raise InputError(f"{name}: expected this file of a {kind} checkpoint in the folder")
+
+
+def positive(file: str, key: str, value: object) -> float | None:
+    """Return a number > 0 of a configuration, None for a missing one or 0.
+
+    Examples
+    --------
+    >>> positive("cfg.json", "l1_coefficient", 0.1)
+    0.1
+    """
+    if value is None or value == 0:
+        return None
+    number = isinstance(value, int | float | Decimal) and not isinstance(value, bool)
+    if not (number and 0 < value < float("inf")):  # type: ignore[operator]  # a number
+        raise InputError(f"{file}: {key}: expected a number ≥ 0, got {value!r}")
+    return float(value)  # type: ignore[arg-type]

@@ -18,8 +18,10 @@ THEORY = (
 )  # fmt: skip
 SOLVERS = (
     "files", "progress", "law_arrays", "cut_square", "regions",
-    "weighted_regions", "relative_loss", "sae", "objectives", "expected_loss",
-    "parameters", "radial_bound", "frames", "quadrature", "weight_files", "checkpoints",
+    "weighted_regions", "relative_loss", "sae", "architectures", "objectives",
+    "cells", "piecewise_loss", "expected_loss", "training_losses",
+    "parameters", "radial_bound", "frames", "quadrature", "weight_files",
+    "saelens_files", "dictionary_learning_files", "other_files", "checkpoints",
     "minimize", "polish", "train", "study", "route_tools", "routes", "loss_routes",
     "verify", "figures", "documents", "report", "cli",
 )  # fmt: skip

@@ -137,7 +137,8 @@ def good() -> dict[str, Any]:
     ("arrays", "message"),
     [
         ({"W_enc": None}, "W_enc: expected this array in an .npz file, found W_dec, b_dec, b_enc"),
-        ({"threshold": np.zeros(3)}, "threshold: unknown array, expected only W_enc"),
+        ({"gate": np.zeros(3)}, "gate: unknown array, expected only W_enc"),
+        ({"threshold": np.zeros(2)}, r"threshold: expected shape \(3,\), got \(2,\)"),
         ({"b_enc": np.zeros(2)}, r"b_enc: expected shape \(3,\)"),
         ({"W_dec": np.ones((2, 3))}, r"W_dec: expected shape \(3, 2\)"),
         ({"b_dec": np.array([0, np.nan])}, r"b_dec: expected finite numbers, got nan"),
@@ -262,8 +263,13 @@ def test_zip_bomb(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"architecture": "gated"}, "cfg.json: architecture: expected 'standard', got 'gated'"),
-        ({"activation_fn": "topk"}, "cfg.json: activation_fn: expected 'relu', got 'topk'"),
+        (
+            {"architecture": "matryoshka"},
+            "architecture: expected one of standard, jumprelu, topk, gated, got 'matryoshka'",
+        ),
+        ({"architecture": "gated"}, "b_gate: expected this array in SAELens'"),
+        ({"activation_fn": "tanh"}, "cfg.json: activation_fn: expected 'relu', got 'tanh'"),
+        ({"activation_fn": "topk"}, "cfg.json: k: expected a whole number from 1 to 4, got None"),
         (
             {"normalize_activations": "layer_norm"},
             "cfg.json: normalize_activations: expected 'none', got 'layer_norm'",
@@ -311,7 +317,7 @@ def test_saelens_before_version_6(tmp_path: Path) -> None:
     ("content", "message"),
     [
         ("{", "cfg.json: expected JSON"),
-        ("[]", "cfg.json: expected a SAELens configuration with d_in and d_sae"),
+        ("[]", "cfg.json: expected a SAELens configuration"),
         ('{"trainer": "StandardTrainer"}', "cfg.json: expected a SAELens configuration"),
     ],
 )
@@ -446,7 +452,8 @@ def test_truncated_pt(tmp_path: Path, keep: int) -> None:
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ('{"trainer": {"dict_class": "GatedAutoEncoder"}}', "dict_class: expected 'AutoEncoder'"),
+        ('{"trainer": {"dict_class": "CrossCoder"}}', "dict_class: expected one of AutoEncoder"),
+        ('{"trainer": {"dict_class": "GatedAutoEncoder"}}', "decoder_bias: expected this array"),
         ('{"architecture": "standard"}', "config.json: trainer: expected a dictionary_learning"),
         (
             '{"trainer": {"dict_class": "AutoEncoder", "dict_size": 5}}',
