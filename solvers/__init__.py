@@ -1,6 +1,7 @@
 """Computes: the exact expected loss of an SAE on a known law, and its minima."""
 
 from solvers.checkpoints import load_checkpoint, load_checkpoints
+from solvers.crosscheck import CrossCheck, cross_check
 from solvers.expected_loss import (
     ExpectedLoss,
     Gradient,
@@ -14,6 +15,7 @@ from solvers.sae import Sae
 from theory.errors import InputError
 
 __all__ = [
+    "CrossCheck",
     "ExpectedLoss",
     "Gradient",
     "InputError",
@@ -22,6 +24,7 @@ __all__ = [
     "Optimum",
     "Sae",
     "Start",
+    "cross_check",
     "expected_loss",
     "expected_loss_and_gradient",
     "load_checkpoint",

@@ -5,15 +5,18 @@ Exit status 0: done; 1: a check failed; 2: bad input or usage, with one line on 
 
 import argparse
 import io
+import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, NoReturn
 
-from solvers.checkpoints import load_checkpoint
+from solvers.check_report import check_document, check_text, comparison_text
+from solvers.checkpoints import find_checkpoints, load_checkpoint, load_checkpoints
+from solvers.crosscheck import cross_check_all, objective_for
 from solvers.expected_loss import expected_loss
-from solvers.files import check_writable
+from solvers.files import check_writable, written_beside
 from solvers.minimize import minimize_loss
 from solvers.objectives import DECODERS, RECONSTRUCTIONS, SPARSITIES, Objective
 from solvers.progress import ProgressLine
@@ -28,16 +31,21 @@ from solvers.report import (
     training_document,
     training_text,
 )
+from solvers.sae import Autoencoder
 from solvers.train import Schedule, train
 from solvers.verify import verify
 from theory.errors import InputError
 from theory.law_files import load_law
+from theory.laws import Law
 from theory.ledger import LEDGER
 
 _LAW = (
     "a preset, shared or independent, with settings or without "
     "(independent:onehot_probability=0.25,amplitude=2), or the path of a JSON law file"
 )
+
+
+_LARGEST_COUNT = 10**9
 
 
 class _Parser(argparse.ArgumentParser):
@@ -56,6 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="replace")
     try:
         options = _parser().parse_args(arguments)
+        options.arguments = sys.argv[1:] if arguments is None else list(arguments)
         status: int = options.run(options)
         sys.stdout.flush()
     except InputError as error:
@@ -109,6 +118,26 @@ def _parser() -> argparse.ArgumentParser:
     _add_json(command)
     command.set_defaults(run=_loss)
 
+    command = commands.add_parser(
+        "check", help="hold trained SAEs against the optimum: how far, and why"
+    )
+    command.add_argument("law", metavar="LAW", help=_LAW)
+    command.add_argument(
+        "weights", metavar="WEIGHTS", nargs="+", help="files or folders of trained SAEs"
+    )
+    command.add_argument(
+        "--instance", type=int, metavar="I", help="one SAE of a file that holds several, from 0"
+    )
+    command.add_argument("--starts", type=int, metavar="K", help="default: 32; relative: 4")
+    command.add_argument("--seed", type=int, default=0, metavar="S", help="default: 0")
+    command.add_argument(
+        "--sampled", type=int, default=0, metavar="M", help="add a Monte Carlo estimate"
+    )
+    command.add_argument("--report", type=Path, metavar="FILE.html", help="write a page")
+    _add_objective(command, from_file=True)
+    _add_json(command)
+    command.set_defaults(run=_check)
+
     command = commands.add_parser("optimum", help="minimise the exact loss from many starts")
     command.add_argument("law", metavar="LAW", help=_LAW)
     command.add_argument("--latents", type=int, required=True, metavar="N", help="width")
@@ -149,15 +178,30 @@ def _add_json(command: argparse.ArgumentParser) -> None:
     command.add_argument("--json", action="store_true", help="print one JSON object, nothing else")
 
 
-def _add_objective(command: argparse.ArgumentParser) -> None:
+def _add_objective(command: argparse.ArgumentParser, from_file: bool = False) -> None:
+    """Add the objective's options; `from_file` if what is not given comes with the weights."""
     group = command.add_argument_group(
-        "objective", "E ‖x - x̂‖² + λ E Σ f_i + μ (‖W_enc‖² + ‖W_dec‖²); no ½, no division by d"
+        "objective",
+        "E ‖x - x̂‖² + λ E Σ f_i + μ (‖W_enc‖² + ‖W_dec‖²); no ½, no division by d"
+        + ("; by default that of the library which wrote the weights" if from_file else ""),
     )
-    group.add_argument("--l1", type=float, required=True, metavar="λ", help="coefficient λ ≥ 0")
-    group.add_argument("--reconstruction", default="squared", help=" | ".join(RECONSTRUCTIONS))
-    group.add_argument("--sparsity", default="l1", help=" | ".join(SPARSITIES))
-    group.add_argument("--decoder", default="unit", help=" | ".join(DECODERS))
-    group.add_argument("--weight-decay", type=float, default=0.0, metavar="μ", help="default: 0")
+    group.add_argument(
+        "--l1", type=float, required=not from_file, metavar="λ", help="coefficient λ ≥ 0"
+    )
+    for name, options in (
+        ("reconstruction", RECONSTRUCTIONS),
+        ("sparsity", SPARSITIES),
+        ("decoder", DECODERS),
+    ):
+        default = None if from_file else options[0]
+        group.add_argument(f"--{name}", default=default, help=" | ".join(options))
+    group.add_argument(
+        "--weight-decay",
+        type=float,
+        default=None if from_file else 0.0,
+        metavar="μ",
+        help="default: 0",
+    )
 
 
 def _objective(options: argparse.Namespace) -> Objective:
@@ -196,6 +240,75 @@ def _loss(options: argparse.Namespace) -> int:
     loss = expected_loss(law, sae, objective)
     _print(options, loss_document(loss), loss_text(loss, sae))
     return 0
+
+
+def _check(options: argparse.Namespace) -> int:
+    law = load_law(options.law)
+    _check_report_path(options.report)
+    for name, value, least in (("starts", options.starts, 1), ("sampled", options.sampled, 0)):
+        if value is not None and not least <= value <= _LARGEST_COUNT:
+            raise InputError(f"--{name}: expected {least} to {_LARGEST_COUNT}, got {value}")
+    if options.seed < 0:
+        raise InputError(f"--seed: expected a whole number ≥ 0, got {options.seed}")
+    saes = []
+    for weights in options.weights:
+        if not weights:
+            raise InputError("WEIGHTS: expected a file or folder, got an empty name")
+        for path in find_checkpoints(weights):
+            for name, sae in _instances(path, options.instance):
+                saes.append((name, sae, _objective_of(options, name, sae, law)))
+    progress = ProgressLine("SAEs") if len(saes) > 1 else None
+    checks = cross_check_all(
+        law, saes, starts=options.starts, seed=options.seed, samples=options.sampled,
+        progress=progress,
+    )  # fmt: skip
+    if options.report is not None:
+        # Matplotlib takes half a second to import; only this option needs it.
+        from solvers.check_page import check_page, comparison_page  # noqa: PLC0415
+
+        command = shlex.join(["sae-theory", *options.arguments])
+        one = len(checks) == 1
+        page = check_page(checks[0][1], checks[0][0], command) if one else (
+            comparison_page(checks, command)
+        )  # fmt: skip
+        with written_beside(options.report) as temporary:
+            temporary.write_text(page, encoding="utf-8")
+    if len(checks) == 1:
+        _print(options, check_document(checks[0][1]), check_text(checks[0][1]))
+    else:
+        rows = [{"weights": name, **check_document(check)} for name, check in checks]
+        _print(options, {"checks": rows}, comparison_text(checks))
+    return 0
+
+
+def _check_report_path(path: Path | None) -> None:
+    if path is not None:
+        if path.suffix.lower() not in (".html", ".htm"):
+            raise InputError(f"{path}: expected a page ending in .html")
+        check_writable(path)
+
+
+def _instances(path: Path, instance: int | None) -> list[tuple[str, Autoencoder]]:
+    """Return the SAEs in a checkpoint, each with a name."""
+    if instance is not None:
+        return [(f"{path}, instance {instance}", load_checkpoint(path, instance))]
+    saes = load_checkpoints(path)
+    several = len(saes) > 1
+    return [(f"{path}, instance {i}" if several else str(path), sae) for i, sae in enumerate(saes)]
+
+
+def _objective_of(options: argparse.Namespace, name: str, sae: Autoencoder, law: Law) -> Objective:
+    if sae.d_in != law.dimension:
+        raise InputError(
+            f"{name}: W_enc: expected d_in = {law.dimension}, the dimension of the law "
+            f"{options.law}, got {sae.d_in}; pass the law that this SAE was trained on"
+        )
+    given = {field: getattr(options, field)
+             for field in ("reconstruction", "sparsity", "decoder", "weight_decay")}  # fmt: skip
+    try:
+        return objective_for(sae, options.l1, **given)
+    except InputError as error:
+        raise InputError(f"{name}: {str(error).replace('weight_decay', 'weight-decay')}") from None
 
 
 def _optimum(options: argparse.Namespace) -> int:

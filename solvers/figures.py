@@ -1,19 +1,23 @@
 """Figures: the only importer of matplotlib. All are readable in grey."""
 
+import io
+from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.patches import FancyArrowPatch, Polygon
+from matplotlib.patches import FancyArrowPatch, Patch, Polygon
 from numpy.typing import NDArray
 
 from solvers.files import written_beside
 from solvers.law_arrays import LawArrays, law_arrays
 from solvers.minimize import Optimum
+from solvers.sae import Autoencoder
 from theory.errors import InputError
 from theory.laws import Law
 
@@ -90,6 +94,131 @@ def draw_optimum(law: Law, optimum: Optimum, path: Path) -> None:
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.1), ncols=4, frameon=False)
     with written_beside(path) as temporary:
         figure.savefig(temporary, dpi=150)
+
+
+# How the layers of a comparison are drawn, told apart in grey by width, fill and dash.
+_LAYERS: dict[str, dict[str, Any]] = {
+    "optimum": {"arrowstyle": "simple,head_width=0.9,tail_width=0.45,head_length=0.9",
+                "facecolor": "white", "edgecolor": "black", "linestyle": "-", "linewidth": 0.9,
+                "mutation_scale": 14, "zorder": 3},
+    "polished": {"arrowstyle": "->", "facecolor": "0.35", "edgecolor": "0.35",
+                 "linestyle": (0, (4, 2)), "linewidth": 1.6, "mutation_scale": 16, "zorder": 4},
+    "now": {"arrowstyle": "-|>", "facecolor": "black", "edgecolor": "black", "linestyle": "-",
+            "linewidth": 1.6, "mutation_scale": 12, "zorder": 5},
+}  # fmt: skip
+
+
+def atoms_figure(
+    law: Law, layers: Sequence[tuple[str, Autoencoder, Sequence[float]]], title: str
+) -> Figure:
+    """Return a figure of a law's support and the atoms of several SAEs, from their b_dec.
+
+    Parameters
+    ----------
+    law : Law
+    layers : sequence of (label, SAE, firing)
+        Labels "optimum", "polished", "now"; latents that never fire are drawn thin and dotted.
+    title : str
+    """
+    figure = Figure(figsize=(4.8, 5.4), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    arrays = law_arrays(law)
+    projection, labels = _projection(arrays)
+    _draw_support(axes, arrays, projection)
+    for label, sae, firing in layers:
+        style = _LAYERS[label]
+        origin = projection @ sae.b_dec
+        tips = origin + sae.W_dec @ projection.T
+        for tip, probability in zip(tips, firing, strict=True):
+            dead = {"arrowstyle": "->", "linestyle": ":", "linewidth": 1.0}
+            drawn = style if probability > 0 else {**style, **dead}
+            axes.add_patch(
+                FancyArrowPatch(tuple(origin), tuple(tip), shrinkA=0, shrinkB=0, **drawn)
+            )
+        axes.update_datalim([*tips, origin])
+        axes.plot(*origin, "o", color=style["edgecolor"], markerfacecolor="white",
+                  zorder=style["zorder"] + 3)  # fmt: skip
+        if label != "optimum":
+            line = {key: style[key] for key in ("linestyle", "linewidth")}
+            axes.plot([], [], label=label, color=style["edgecolor"], **line)
+    axes.plot([], [], "o", color="black", markerfacecolor="white", label="$b_{dec}$")
+    axes.set_aspect("equal", adjustable="datalim")
+    axes.margins(0.08)
+    axes.set_xlabel(f"{labels[0]} (units of the data)")
+    axes.set_ylabel(f"{labels[1]} (units of the data)" if arrays.dimension > 1 else "")
+    axes.set_title(title, fontsize="medium")
+    handles, texts = axes.get_legend_handles_labels()
+    if any(label == "optimum" for label, _, _ in layers):
+        handles.append(Patch(facecolor="white", edgecolor="black"))
+        texts.append("optimum")
+    figure.legend(handles, texts, loc="outside lower center", ncols=3, frameon=False)
+    return figure
+
+
+def gap_figure(marks: Sequence[tuple[str, float]]) -> Figure:
+    """Return a bar from 0 to the largest of some losses, cut at each of them.
+
+    Parameters
+    ----------
+    marks : sequence of (label, loss)
+        In increasing order of loss; the label names the part that ends there.
+    """
+    figure = Figure(figsize=(4.8, 2.3), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    left = 0.0
+    fills = (("0.92", ""), ("0.75", "//"), ("0.55", "xx"), ("0.35", ".."))
+    for (label, loss), (color, hatch) in zip(marks, fills, strict=False):
+        size = max(loss - left, 0.0)
+        axes.barh(0, size, left=left, color=color, hatch=hatch, edgecolor="0.2",
+                  label=f"{label}: {size:.3g}")  # fmt: skip
+        left = max(left, loss)
+    axes.set_yticks([])
+    axes.set_xlabel("loss (units of the objective)")
+    figure.legend(loc="outside lower center", ncols=2, frameon=False)
+    return figure
+
+
+def scatter_figure(points: Sequence[tuple[str, float, float]], best: float | None) -> Figure:
+    """Return a scatter of loss against the mean angle to the closest code.
+
+    Parameters
+    ----------
+    points : sequence of (name, angle in degrees, loss)
+        Numbered in the order given.
+    best : float or None
+        A loss to draw a line at.
+    """
+    figure = Figure(figsize=(4.8, 3.8), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    for number, (_, angle, loss) in enumerate(points, start=1):
+        axes.plot(angle, loss, "o", color="black", markerfacecolor="0.8", markersize=8)
+        axes.annotate(str(number), (angle, loss), textcoords="offset points", xytext=(7, 4))
+    if best is not None:
+        axes.axhline(best, color="0.4", linestyle="--", label="optimum")
+        axes.legend(frameon=False)
+    axes.set_xlabel("mean angle to the closest code (degrees)")
+    axes.set_ylabel("loss (units of the objective)")
+    axes.margins(0.1)
+    return figure
+
+
+def write_figure(figure: Figure, path: Path) -> None:
+    """Write a figure to a file of a kind in `FORMATS`, whole or not at all."""
+    check_figure_path(path)
+    with written_beside(path) as temporary:
+        figure.savefig(temporary, dpi=150)
+
+
+def svg_text(figure: Figure) -> str:
+    """Return a figure as an SVG element, the same bytes every time."""
+    buffer = io.StringIO()
+    with rc_context({"svg.hashsalt": "sae-theory", "svg.fonttype": "path"}):
+        figure.savefig(buffer, format="svg", metadata={"Date": None})
+    text = buffer.getvalue()
+    return text[text.index("<svg") :]
 
 
 def _projection(law: LawArrays) -> tuple[Array, tuple[str, str]]:

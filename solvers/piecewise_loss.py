@@ -28,6 +28,8 @@ class PiecewiseParts(NamedTuple):
     ----------
     reconstruction : float
         E ‖x - x̂‖².
+    norm : float
+        E ‖x̂‖².
     activation : (n,) array
         E f_i.
     firing : (n, n) array
@@ -35,6 +37,7 @@ class PiecewiseParts(NamedTuple):
     """
 
     reconstruction: float
+    norm: float
     activation: Array
     firing: Array
 
@@ -62,7 +65,7 @@ def piecewise_parts(law: LawArrays, sae: Autoencoder) -> PiecewiseParts:
     """
     weights, offsets = sae.breaks
     n = sae.d_sae
-    reconstruction, activation, firing = 0.0, np.zeros(n), np.zeros((n, n))
+    reconstruction, norm, activation, firing = 0.0, 0.0, np.zeros(n), np.zeros((n, n))
     for cubes in law.groups:
         for probability, affine in zip(cubes.probability, cubes.affine, strict=True):
             lines = weights.T @ affine
@@ -74,10 +77,12 @@ def piecewise_parts(law: LawArrays, sae: Autoencoder) -> PiecewiseParts:
                 x = u_tilde @ affine.T
                 signs = np.where(vanishes, 0.0, np.sign(u_tilde @ lines.T))
                 f = sae.activations_where(x, signs)
-                residual = f @ sae.W_dec + sae.b_dec - x
+                x_hat = f @ sae.W_dec + sae.b_dec
+                residual = x_hat - x
                 mass = probability * weight
+                norm += float(mass @ np.einsum("nd,nd->n", x_hat, x_hat))
                 reconstruction += float(mass @ np.einsum("nd,nd->n", residual, residual))
                 activation += mass @ f
                 fires = (f > 0).astype(np.float64)
                 firing += (fires * mass[:, None]).T @ fires
-    return PiecewiseParts(reconstruction, activation, firing)
+    return PiecewiseParts(reconstruction, norm, activation, firing)

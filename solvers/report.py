@@ -29,8 +29,8 @@ def to_json(document: dict[str, Any]) -> str:
 def loss_document(loss: ExpectedLoss) -> dict[str, Any]:
     """Return the keys of the command `loss`."""
     return {
-        "total": _finite(loss.total),
-        "reconstruction": _finite(loss.reconstruction),
+        "total": finite_or_none(loss.total),
+        "reconstruction": finite_or_none(loss.reconstruction),
         "sparsity": loss.sparsity,
         "weight_decay": loss.weight_decay,
         "l1": loss.l1,
@@ -69,11 +69,11 @@ def _claim_document(claim: CheckedClaim) -> dict[str, Any]:
             "formula": quantity.formula,
             "symbolic": quantity.symbolic,
             "value": quantity.value,
-            "exact": _finite(quantity.exact),
-            "optimised": _finite(quantity.optimised),
-            "independent": _finite(quantity.independent),
+            "exact": finite_or_none(quantity.exact),
+            "optimised": finite_or_none(quantity.optimised),
+            "independent": finite_or_none(quantity.independent),
             "independent_error": quantity.independent_error,
-            "error": _finite(quantity.error),
+            "error": finite_or_none(quantity.error),
             "passed": quantity.passed,
         }
         for quantity in claim.quantities
@@ -86,13 +86,14 @@ def _claim_document(claim: CheckedClaim) -> dict[str, Any]:
         "verdict": claim.verdict,
         "explanation": claim.explanation,
         **{key: first.get(key) for key in ("symbolic", "exact", "optimised", "independent")},
-        "error": _finite(claim.error),
+        "error": finite_or_none(claim.error),
         "passed": claim.passed,
         "quantities": quantities,
     }
 
 
-def _finite(value: float | None) -> float | None:
+def finite_or_none(value: float | None) -> float | None:
+    """Return the number, or None for an infinite or undefined one: JSON has neither."""
     return value if value is not None and math.isfinite(value) else None
 
 

@@ -22,8 +22,10 @@ SOLVERS = (
     "cells", "piecewise_loss", "expected_loss", "training_losses",
     "parameters", "radial_bound", "frames", "quadrature", "weight_files",
     "saelens_files", "dictionary_learning_files", "other_files", "checkpoints",
-    "minimize", "polish", "train", "study", "route_tools", "routes", "loss_routes",
-    "verify", "figures", "documents", "report", "cli",
+    "minimize", "polish", "train", "study", "best_activations", "best_known",
+    "matching", "sampled_loss", "figures", "crosscheck", "route_tools", "routes", "loss_routes",
+    "verify", "documents", "report",
+    "check_report", "check_page", "cli",
 )  # fmt: skip
 THIRD_PARTY = {
     "theory": {"sympy"},

@@ -120,7 +120,7 @@ BAD = [
     (["loss", "{dir}/bad.json", "{w}", "--l1", "0.1"], "bad.json: unknown key 'set'"),
     (["loss", "shared", "{dir}/none.npz", "--l1", "0.1"], "none.npz: no such file"),
     (["loss", "shared", "{dir}/cut.npz", "--l1", "0.1"], "cut.npz: expected an .npz file"),
-    (["loss", "shared", GATED, "--l1", "0.1"], "architecture: expected 'standard', got 'gated'"),
+    (["loss", "shared", GATED, "--l1", "0.1", "--reconstruction", "relative"], "for a Gated SAE"),
     (["loss", "shared", "{w}"], "the following arguments are required: --l1"),
     (["loss", "shared", "{w}", "--l1", "-0.1"], "--l1: expected a finite number ≥ 0, got -0.1"),
     (["loss", "shared", "{w}", "--l1", "nan"], "--l1: expected a finite number ≥ 0, got nan"),

@@ -15,6 +15,7 @@ import sympy
 
 from theory.errors import InputError
 from theory.exact_numbers import Number, exact_number
+from theory.laws import Law
 from theory.witness import Signs, Witness, value_at
 
 Atom = tuple[sympy.Expr, ...]
@@ -105,6 +106,31 @@ def axis_aligned() -> Code:
 def diagonal() -> Code:
     """Return the code whose atoms are the composed features (±e1 ± e2)/√2."""
     return Code("diagonal", rotated(sympy.pi / 4).atoms)
+
+
+def codes_of(law: Law) -> tuple[Code, ...]:
+    """Return the codes that a law of two one-hot sets suggests, with unit atoms.
+
+    "axis-aligned" has an atom along every feature, "diagonal" one along the sum of every pair
+    of features of the two sets. Without features there is none.
+
+    Examples
+    --------
+    >>> from theory.laws import preset
+    >>> [code.name for code in codes_of(preset("shared"))]
+    ['axis-aligned', 'diagonal']
+    """
+    if len(law.features) != 2:
+        return ()
+    first, second = law.features
+    sums = [tuple(a + b for a, b in zip(x, y, strict=True)) for x in first for y in second]
+    found = []
+    for name, directions in (("axis-aligned", [*first, *second]), ("diagonal", sums)):
+        norms = [sympy.sqrt(dot(direction, direction)) for direction in directions]
+        if all(norm != 0 for norm in norms):
+            atoms = [sympy.Matrix(row) / norm for row, norm in zip(directions, norms, strict=True)]
+            found.append(Code(name, [tuple(atom) for atom in atoms]))
+    return tuple(found)
 
 
 class PolarVertices(NamedTuple):

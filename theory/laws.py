@@ -84,6 +84,8 @@ class Law:
         Their probabilities sum to 1; components of probability 0 are dropped.
     name : str
         How messages and figures call it.
+    features : tuple of tuples of tuples, optional
+        The feature directions of each one-hot set, if the law is made of such.
 
     Raises
     ------
@@ -101,6 +103,7 @@ class Law:
 
     components: tuple[Component, ...]
     name: str = "law"
+    features: tuple[tuple[tuple[sympy.Expr, ...], ...], ...] = ()
 
     def __post_init__(self) -> None:
         present = tuple(part for part in self.components if part.probability != 0)
@@ -131,6 +134,7 @@ class Law:
                 for part in self.components
             ),
             self.name,
+            self.features,
         )
 
 
@@ -207,7 +211,8 @@ def one_hot_sets(
                     table[row, column], sympy.ImmutableMatrix(matrix), sympy.ImmutableMatrix(zero)
                 )
             )
-    return Law(tuple(components), name)
+    rows = [tuple(directions[row, :]) for row in range(m + n)]
+    return Law(tuple(components), name, (tuple(rows[:m]), tuple(rows[m:])))
 
 
 def _set_sizes(sets: Sequence[int]) -> tuple[int, int]:

@@ -1,0 +1,175 @@
+"""Cross-checks as one self-contained HTML page: no script, no network, readable on a phone."""
+
+from collections.abc import Sequence
+from html import escape
+
+from solvers.check_report import (
+    ATOM_COLUMNS,
+    COMPARISON_COLUMNS,
+    VERDICTS,
+    atom_row,
+    comparison_rows,
+    facts_of,
+    losses_of,
+)
+from solvers.crosscheck import CrossCheck
+from solvers.figures import atoms_figure, gap_figure, scatter_figure, svg_text
+
+_STYLE = """
+:root { color-scheme: light dark; --ink: #1b1b1b; --paper: #ffffff; --line: #c9c9c9; }
+@media (prefers-color-scheme: dark) { :root { --ink: #e8e8e8; --paper: #161616; --line: #444; } }
+* { box-sizing: border-box; }
+body { margin: 0 auto; max-width: 66rem; padding: 1rem; color: var(--ink);
+  background: var(--paper); font: 1rem/1.5 system-ui, sans-serif; }
+h1, code { overflow-wrap: anywhere; }
+h1 { font-size: 1.4rem; line-height: 1.25; } h2 { font-size: 1.15rem; margin-top: 2rem; }
+.verdict { font-size: 1.1rem; font-weight: 600; }
+.wide { overflow-x: auto; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+.wide td, .wide th, .text td:first-child { white-space: nowrap; }
+.wide td.name { white-space: normal; overflow-wrap: anywhere; text-align: left; min-width: 15rem; }
+td, th { border-bottom: 1px solid var(--line); padding: .25rem .6rem; text-align: right;
+  vertical-align: top; }
+th { font-weight: 600; } .text td, .text th { text-align: left; }
+td, th { padding-left: 0; }
+figure { margin: 1rem 0; max-width: 42rem; background: #fff; border-radius: .4rem; }
+figure svg { display: block; width: 100%; height: auto; }
+figcaption { padding: .3rem .6rem; color: #1b1b1b; font-size: .9rem; }
+code { font-size: .9rem; }
+@media (max-width: 30rem) { .text td:first-child { white-space: normal; }
+  .wide td.name { min-width: 9rem; } }
+@media print { body { max-width: none; } }
+"""
+
+
+def check_page(check: CrossCheck, name: str, command: str) -> str:
+    """Return the page of one SAE.
+
+    Parameters
+    ----------
+    check : CrossCheck
+    name : str
+        What the SAE is called, such as its file.
+    command : str
+        The command that made the page.
+    """
+    body = [
+        f"<p class=verdict>{escape(VERDICTS[check.verdict].capitalize())}.</p>",
+        _conventions(check),
+        "<h2>Losses</h2>",
+        _table(
+            ("", "loss", ""),
+            [[label, f"{value:.9g}", meaning] for label, value, meaning in losses_of(check)],
+            "text",
+        ),
+        _gap_bar(check),
+        "<h2>What the gaps mean</h2>",
+        "<ul>" + "".join(f"<li>{escape(text)}.</li>" for text in check.sentences) + "</ul>",
+        "<h2>Atoms</h2>",
+        _picture(check),
+        _table(ATOM_COLUMNS, [atom_row(atom) for atom in check.atoms]),
+        "<h2>Everything else</h2>",
+        _table(("", ""), [[label, phrase] for label, phrase in facts_of(check)], "text"),
+        "<h2>Which latents fire together</h2>",
+        "<p>P(both fire); on the diagonal, P(fires).</p>",
+        _table(
+            ("", *(str(i) for i in range(len(check.co_firing)))),
+            [[str(i), *(f"{p:.4f}" for p in row)] for i, row in enumerate(check.co_firing)],
+        ),
+    ]
+    if check.notes:
+        notes = "".join(f"<li>{escape(note)}.</li>" for note in check.notes)
+        body += ["<h2>Notes</h2>", f"<ul>{notes}</ul>"]
+    return _page(f"{name} on {check.law.name}", body, command)
+
+
+def comparison_page(checks: Sequence[tuple[str, CrossCheck]], command: str) -> str:
+    """Return the page of several SAEs of one law: a row each, and loss against angle."""
+    law = checks[0][1].law.name
+    points = [
+        (name, check.closest_code.mean_angle, check.judged.total)
+        for name, check in checks
+        if check.closest_code is not None
+    ]
+    optima = [check.optimum.loss.total for _, check in checks if check.optimum is not None]
+    alike = len({check.objective for _, check in checks}) == 1
+    table = _table(COMPARISON_COLUMNS, comparison_rows(checks))
+    for name, _ in checks:
+        table = table.replace(f"<td>{escape(name)}</td>", f"<td class=name>{escape(name)}</td>")
+    body = [table]
+    if points:
+        best = min(optima) if optima and alike else None
+        body += [
+            "<h2>Loss against angle</h2>",
+            _figure(
+                svg_text(scatter_figure(points, best)),
+                "Numbers are those of the table's first column."
+                + ("" if alike else " The SAEs have different objectives; their losses do not "
+                   "measure the same thing."),
+            ),
+        ]  # fmt: skip
+    notes = {note for _, check in checks for note in check.notes}
+    items = "".join(f"<li>{escape(note)}.</li>" for note in sorted(notes))
+    body += ["<h2>Notes</h2>", f"<ul>{items}</ul>"]
+    return _page(f"{len(checks)} SAEs on {law}", body, command)
+
+
+def _conventions(check: CrossCheck) -> str:
+    objective = check.objective
+    error = "‖x − x̂‖²" if objective.reconstruction == "squared" else "‖x − x̂‖²/‖x‖²"
+    penalty = "Σ f" if objective.sparsity == "l1" else "Σ f ‖d‖"
+    mu = objective.weight_decay
+    decay = f" + {mu:g} (‖W_enc‖² + ‖W_dec‖²)" if mu else ""
+    return (
+        f"<p>{escape(check.sae.architecture)} SAE of {check.sae.d_sae} latents. The loss is "
+        f"E {error} + λ E {penalty}{decay} with λ = {objective.l1:g}: the square is summed over "
+        "coordinates, without a factor ½. Every figure is exact unless it says that it is "
+        "sampled.</p>"
+    )
+
+
+def _gap_bar(check: CrossCheck) -> str:
+    losses = {label: value for label, value, _ in losses_of(check)}
+    now = losses.get("judged", losses["now"])
+    if not {"polished", "optimum", "lower bound"} <= losses.keys():
+        return ""
+    marks = [
+        ("lower bound", losses["lower bound"]),
+        ("open", losses["optimum"]),
+        ("basin", losses["polished"]),
+        ("training", now),
+    ]
+    caption = "From 0 to the SAE's loss: what cannot be avoided, what is open, and the two gaps."
+    return _figure(svg_text(gap_figure(marks)), caption)
+
+
+def _picture(check: CrossCheck) -> str:
+    svg = svg_text(atoms_figure(check.law, check.layers(), check.law.name))
+    return _figure(svg, "The law's support, and the atoms drawn from b_dec; dead latents dotted.")
+
+
+def _figure(svg: str, caption: str) -> str:
+    labelled = svg.replace("<svg", f'<svg role="img" aria-label="{escape(caption)}"', 1)
+    return f"<figure>{labelled}<figcaption>{escape(caption)}</figcaption></figure>"
+
+
+def _table(columns: Sequence[str], rows: Sequence[Sequence[str]], style: str = "wide") -> str:
+    head = "".join(f"<th>{escape(column)}</th>" for column in columns)
+    cells = (
+        "<tr>" + "".join(f"<td>{escape(entry)}</td>" for entry in row) + "</tr>" for row in rows
+    )
+    heading = f"<thead><tr>{head}</tr></thead>" if any(columns) else ""
+    return f"<div class={style}><table>{heading}<tbody>{''.join(cells)}</tbody></table></div>"
+
+
+def _page(title: str, body: Sequence[str], command: str) -> str:
+    return (
+        "<!doctype html>\n<html lang=en>\n<head>\n<meta charset=utf-8>\n"
+        '<meta name=viewport content="width=device-width, initial-scale=1">\n'
+        f"<title>{escape(title)}</title>\n<style>{_STYLE}</style>\n"
+        # Without it browsers ask the server for a favicon.
+        '<link rel=icon href="data:,">\n</head>\n<body>\n'
+        f"<h1>{escape(title)}</h1>\n"
+        + "\n".join(part for part in body if part)
+        + f"\n<p>Made by <code>{escape(command)}</code></p>\n</body>\n</html>\n"
+    )

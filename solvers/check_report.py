@@ -1,0 +1,227 @@
+"""A cross-check as text and as JSON: what `sae-theory check` prints."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from solvers.crosscheck import CrossCheck
+from solvers.matching import AtomReport
+from solvers.report import finite_or_none, loss_document
+
+VERDICTS = {
+    "optimum": "at the optimum, as far as is known",
+    "training": "in the optimum's basin, but training is not finished",
+    "basin": "converged, in another basin than the optimum's",
+    "training and basin": "in another basin than the optimum's, and training is not finished",
+    "": "not decided",
+}
+
+
+def check_document(check: CrossCheck) -> dict[str, Any]:
+    """Return the keys of the command `check` for one SAE."""
+    closest = check.closest_code
+    return {
+        "law": check.law.name,
+        "architecture": check.sae.architecture,
+        "objective": asdict(check.objective),
+        "loss": loss_document(check.loss),
+        "judged": loss_document(check.judged),
+        "polished": None
+        if check.polished is None
+        else {
+            **loss_document(check.polished.loss),
+            "converged": check.polished.converged,
+            "decoder": check.polished.sae.W_dec.tolist(),
+            "b_dec": check.polished.sae.b_dec.tolist(),
+        },
+        "optimum": None
+        if check.optimum is None
+        else {
+            **loss_document(check.optimum.loss),
+            "found": check.optimum.found,
+            "decoder": check.optimum.sae.W_dec.tolist(),
+            "b_dec": check.optimum.sae.b_dec.tolist(),
+        },
+        "lower_bound": check.lower_bound,
+        "best_activations": check.best_activations,
+        "gaps": {name: finite_or_none(value) for name, value in asdict(check.gaps).items()},
+        "verdict": check.verdict,
+        "sentences": list(check.sentences),
+        "atoms": [asdict(atom) for atom in check.atoms],
+        "closest_code": None if closest is None else asdict(closest),
+        "b_dec": check.sae.b_dec.tolist(),
+        "absorbed": None if check.absorbed is None else asdict(check.absorbed),
+        "at_origin": list(check.at_origin),
+        "shrinkage": check.shrinkage,
+        "reconstruction_bias": check.reconstruction_bias,
+        "co_firing": check.co_firing.tolist(),
+        "training_loss": None if check.training is None else asdict(check.training),
+        "sampled": None if check.sampled is None else asdict(check.sampled),
+        "notes": list(check.notes),
+    }
+
+
+def losses_of(check: CrossCheck) -> list[tuple[str, float, str]]:
+    """Return name, value and meaning of the losses that the check compares."""
+    rows = [("now", check.loss.total, "the weights as given")]
+    if not math.isclose(check.judged.total, check.loss.total, rel_tol=1e-12):
+        rows.append(("judged", check.judged.total, "on the objective's constraints"))
+    if check.polished is not None:
+        ended = "" if check.polished.converged else ", not converged"
+        meaning = f"the stationary point its own weights descend to{ended}"
+        rows.append(("polished", check.polished.loss.total, meaning))
+    if check.optimum is not None:
+        meaning = f"the best known of this width: {check.optimum.found}"
+        rows.append(("optimum", check.optimum.loss.total, meaning))
+    if check.best_activations is not None:
+        meaning = "its own atoms and b_dec with the best activations"
+        rows.append(("best activations", check.best_activations, meaning))
+    if check.lower_bound is not None:
+        rows.append(("lower bound", check.lower_bound, "no SAE of this width is below it"))
+    return rows
+
+
+def facts_of(check: CrossCheck) -> list[tuple[str, str]]:
+    """Return what else is known of the SAE, as names and phrases."""
+    facts = []
+    if check.closest_code is not None:
+        code = check.closest_code
+        angles = f"{code.mean_angle:.2f}° off on average, {code.largest_angle:.2f}° at most"
+        phrase = f"{code.code}, {angles}"
+        if code.unmatched:
+            phrase += f"; no live latent for {len(code.unmatched)} of its atoms"
+        facts.append(("closest code", phrase))
+    dead = [atom.latent for atom in check.atoms if atom.dead]
+    twins = [(atom.latent, atom.duplicate_of) for atom in check.atoms
+             if atom.duplicate_of is not None]  # fmt: skip
+    facts.append(("dead latents", ", ".join(map(str, dead)) or "none"))
+    facts.append(("duplicates", ", ".join(f"{i} of {j}" for i, j in twins) or "none"))
+    facts.append(("b_dec", _vector(check.sae.b_dec.tolist()) + _absorbed(check)))
+    facts.append(("x̂(0)", _vector(check.at_origin)))
+    bias = "" if check.reconstruction_bias is None else (
+        f"; reconstruction bias γ = {check.reconstruction_bias:.4f}"
+    )  # fmt: skip
+    facts.append(("shrinkage", f"E ‖x̂‖² is {100 * check.shrinkage:.2f} % of E ‖x‖²{bias}"))
+    facts.append(("l0", f"{check.loss.l0:.6g} latents fire on average"))
+    if check.training is not None:
+        terms = " + ".join(f"{value:.6g} ({name})" for name, value in check.training.terms.items())
+        left = "".join(f"; without {term}" for term in check.training.left_out)
+        facts.append(("training loss", f"{check.training.total:.10g} = {terms}{left}"))
+    if check.sampled is not None:
+        sampled = check.sampled
+        facts.append(
+            ("sampled", f"{sampled.total:.6g} ± {sampled.standard_error:.2g} from "
+                        f"{sampled.samples} samples, seed {sampled.seed}")
+        )  # fmt: skip
+    return facts
+
+
+def _vector(values: Sequence[float]) -> str:
+    # Adding 0.0 turns -0.0 into 0.
+    return "(" + ", ".join(f"{value + 0.0:.5g}" for value in values) + ")"
+
+
+def _absorbed(check: CrossCheck) -> str:
+    if check.absorbed is None:
+        return ""
+    return (
+        f"; has absorbed the data around {_vector(check.absorbed.towards)}, "
+        f"{check.absorbed.angle:.1f}° off"
+    )
+
+
+def atom_row(atom: AtomReport) -> list[str]:
+    """Return what the table of atoms says of one latent."""
+    remarks = []
+    if atom.dead:
+        remarks.append("dead")
+    if atom.duplicate_of is not None:
+        remarks.append(f"duplicate of {atom.duplicate_of}")
+    return [
+        str(atom.latent),
+        "" if atom.angle is None else f"{atom.angle:.2f}°",
+        f"{atom.norm:.5g}",
+        f"{atom.firing:.5g}",
+        "" if atom.matched is None else str(atom.matched),
+        "" if atom.cosine is None else f"{atom.cosine:.5f}",
+        "" if atom.angle_to_code is None else f"{atom.angle_to_code:.2f}°",
+        ", ".join(remarks),
+    ]
+
+
+ATOM_COLUMNS = ("latent", "angle", "norm", "fires", "atom", "cosine", "off by", "")
+
+
+def check_text(check: CrossCheck) -> str:
+    """Return one SAE's check as lines."""
+    objective = check.objective
+    convention = f"{objective.reconstruction} reconstruction, {objective.sparsity} sparsity"
+    lines = [
+        f"{check.law.name}; {check.sae.architecture} SAE of {check.sae.d_sae} latents; "
+        f"λ = {objective.l1:g}, {convention}, decoder {objective.decoder}",
+        f"verdict         {VERDICTS[check.verdict]}",
+        "",
+    ]
+    lines += [
+        f"{name:<17}{_number(value):<19}{meaning}" for name, value, meaning in losses_of(check)
+    ]
+    lines += ["", *(f"gap of {sentence}" for sentence in check.sentences), ""]
+    lines += [f"{name:<17}{phrase}" for name, phrase in facts_of(check)]
+    rows = [list(ATOM_COLUMNS), *(atom_row(atom) for atom in check.atoms)]
+    lines += ["", *aligned(rows), ""]
+    lines.append("co-firing: P(both latents fire), on the diagonal P(fires)")
+    lines += aligned([[f"{p:.4f}" for p in row] for row in check.co_firing])
+    lines += [f"note: {note}" for note in check.notes]
+    return "\n".join(lines)
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return the rows of a table with their columns aligned to the right."""
+    widths = [max(len(row[c]) for row in rows) for c in range(len(rows[0]))]
+    return [
+        "  ".join(entry.rjust(width) for entry, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+
+
+COMPARISON_COLUMNS = (
+    "", "SAE", "now", "polished", "optimum", "training", "basin", "amortisation", "code", "angle",
+    "verdict",
+)  # fmt: skip
+
+
+def comparison_rows(checks: Sequence[tuple[str, CrossCheck]]) -> list[list[str]]:
+    """Return a row an SAE, numbered from 1."""
+    rows = []
+    for number, (name, check) in enumerate(checks, start=1):
+        polished = None if check.polished is None else check.polished.loss.total
+        optimum = None if check.optimum is None else check.optimum.loss.total
+        code = check.closest_code
+        rows.append(
+            [
+                str(number),
+                name,
+                _number(check.loss.total, 8),
+                _number(polished, 8),
+                _number(optimum, 8),
+                _number(check.gaps.training, 2),
+                _number(check.gaps.basin, 2),
+                _number(check.gaps.amortisation, 2),
+                code.code if code else "",
+                f"{code.mean_angle:.1f}°" if code else "",
+                check.verdict or "not decided",
+            ]
+        )
+    return rows
+
+
+def comparison_text(checks: Sequence[tuple[str, CrossCheck]]) -> str:
+    """Return several SAEs' checks, a line each."""
+    return "\n".join(aligned([list(COMPARISON_COLUMNS), *comparison_rows(checks)]))
+
+
+def _number(value: float | None, digits: int = 12) -> str:
+    if value is None:
+        return "-"
+    return "infinite" if math.isinf(value) else f"{value:.{digits}g}"
