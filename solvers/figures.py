@@ -216,7 +216,8 @@ def svg_text(figure: Figure) -> str:
     """Return a figure as an SVG element, the same bytes every time."""
     buffer = io.StringIO()
     with rc_context({"svg.hashsalt": "sae-theory", "svg.fonttype": "path"}):
-        figure.savefig(buffer, format="svg", metadata={"Date": None})
+        nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+        figure.savefig(buffer, format="svg", metadata=nothing)
     text = buffer.getvalue()
     return text[text.index("<svg") :]
 

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -290,3 +291,122 @@ def test_an_interrupt_prints_the_best_so_far_and_ends_with_130() -> None:
     assert process.returncode == 130
     assert document["interrupted"]
     assert 0 < len(document["starts"]) < 10000
+
+
+ABSORBED = str(DATA / "trained/saelens/saelens_standard_D1_d4_l10.1_s0")
+POST = str(DATA / "trained/anders2024/post_a_d4_l10.1_lr0.001_b0.9_raw_n16M")
+
+
+def test_check_json(capsys: pytest.CaptureFixture[str]) -> None:
+    document = run_json(capsys, "check", "shared", ABSORBED)
+    keys = {"loss", "optimum", "polished", "lower_bound", "gaps", "atoms", "closest_code"}
+    assert keys <= document.keys()
+    assert document["objective"]["l1"] == 0.1
+    assert document["objective"]["sparsity"] == "decoder-norm"
+    now, polished, best = (document[key]["total"] for key in ("loss", "polished", "optimum"))
+    assert document["gaps"]["training"] == pytest.approx(now - polished, abs=1e-12)
+    assert document["gaps"]["basin"] == pytest.approx(polished - best, abs=1e-12)
+    assert document["verdict"] == "basin"
+    assert len(document["atoms"]) == len(document["co_firing"]) == 4
+
+
+def test_check_text_says_what_was_found(capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, err = run(capsys, "check", "shared", ABSORBED, "--sampled", 20_000)
+    assert (status, err) == (0, "")
+    for phrase in (
+        "verdict         converged, in another basin than the optimum's",
+        "the best known attains it, so it is the optimum",
+        "has absorbed the data around (0.5, -0.5)",
+        "from 20000 samples, seed 0",
+        "note: SAELens, standard: the encoder subtracts b_dec",
+    ):
+        assert phrase in out
+
+
+def test_check_several_and_the_instances_of_a_file(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    page = tmp_path / "page.html"
+    status, out, _ = run(
+        capsys, "check", "shared", ABSORBED, POST, "--l1", 0.1, "--starts", 4, "--report", page
+    )
+    assert status == 0
+    assert len(out.splitlines()) == 1 + 1 + 5
+    assert "6 SAEs on shared" in page.read_text()
+    document = run_json(capsys, "check", "shared", SAELENS, ABSORBED, "--starts", 2)
+    assert [check["verdict"] for check in document["checks"]] == ["optimum", "basin"]
+    weights = next(Path(POST).glob("weights_*.pt"))
+    one = run_json(capsys, "check", "shared", weights, "--instance", 2, "--l1", 0.1)
+    loss = run_json(capsys, "loss", "shared", weights, "--instance", 2, "--l1", 0.1)
+    assert loss["total"] == one["loss"]["total"]
+
+
+def test_check_writes_one_page_with_nothing_from_outside(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    page = tmp_path / "page.html"
+    texts = []
+    for _ in range(2):
+        assert run(capsys, "check", "shared", ABSORBED, "--report", page)[0] == 0
+        texts.append(page.read_text(encoding="utf-8"))
+    assert texts[0] == texts[1], "the same bytes every time"
+    text = texts[0]
+    assert "sae-theory check shared" in text
+    assert "<script" not in text
+    for namespace in ("http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"):
+        text = text.replace(f'"{namespace}"', "")
+    assert not [start for start in ("http:", "https:", "@import", "url(") if start in text.replace(
+        "url(#", "")]  # fmt: skip
+
+
+BAD_CHECKS = [
+    (["{w}"], "--l1: expected λ, which this file does not hold"),
+    (["{dir}"], "expected a checkpoint in this folder, found none"),
+    (["{dir}/none.npz"], "no such file or folder"),
+    (["{w}", "--l1", "0.1", "--report", "{dir}/page.pdf"], "expected a page ending in .html"),
+    (["{w}", "--l1", "0.1", "--report", "{dir}/no/page.html"], "page.html: cannot be written"),
+    (["{w}", "--l1", "0.1", "--starts", "0"], "--starts: expected 1 to"),
+    (["{w}", "--l1", "0.1", "--sampled", "-1"], "--sampled: expected 0 to"),
+    (["{w}", "--l1", "0.1", "--seed", "-1"], "--seed: expected a whole number ≥ 0"),
+    (["{w}", "--l1", "-1"], "l1: expected a finite number ≥ 0"),
+    (["{w}", "--l1", "0.1", "--instance", "3"], "instance: expected 0 to 0, got 3"),
+    (["{w}", "--l1", "0.1", "--weight-decay", "x"], "argument --weight-decay: invalid float"),
+    (["{w}", "--l1", "0.1", "--sparsity", "l2"], "sparsity: expected one of l1, decoder-norm"),
+    (["{w}", "{bomb}", "--l1", "0.1"], "expected at most 1073741824 bytes of arrays"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), BAD_CHECKS, ids=lambda value: str(value)[:40])
+def test_bad_checks_are_one_line_and_status_2(
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    weights: Path,
+    arguments: list[str],
+    message: str,
+) -> None:
+    folder = tmp_path / "empty"
+    folder.mkdir()
+    bomb = tmp_path / "bomb.npz"
+    if "{bomb}" in arguments:
+        with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name in ("W_enc", "b_enc", "W_dec", "b_dec"):
+                with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                    for _ in range(300):
+                        member.write(bytes(2**20))
+    filled = [argument.format(dir=folder, w=weights, bomb=bomb) for argument in arguments]
+    status, out, err = run(capsys, "check", "shared", *filled)
+    assert (status, out) == (2, "")
+    assert message in err
+    assert err.count("\n") == 1
+    assert list(folder.iterdir()) == []
+
+
+def test_check_of_another_dimension_says_which_law_to_pass(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, weights: Path
+) -> None:
+    law = tmp_path / "law.json"
+    law.write_text('{"sets": [1, 2]}')
+    status, _, err = run(capsys, "check", law, weights, "--l1", 0.1)
+    assert status == 2
+    assert "expected d_in = 3, the dimension of the law" in err
+    assert "pass the law that this SAE was trained on" in err
