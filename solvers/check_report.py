@@ -1,13 +1,14 @@
 """A cross-check as text and as JSON: what `sae-theory check` prints."""
 
 import math
+import textwrap
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 from solvers.crosscheck import CrossCheck
 from solvers.matching import AtomReport
-from solvers.report import finite_or_none, loss_document
+from solvers.report import WIDTH, finite_or_none, loss_document
 
 VERDICTS = {
     "optimum": "at the optimum, as far as is known",
@@ -160,20 +161,32 @@ def check_text(check: CrossCheck) -> str:
     lines = [
         f"{check.law.name}; {check.sae.architecture} SAE of {check.sae.d_sae} latents; "
         f"λ = {objective.l1:g}, {convention}, decoder {objective.decoder}",
-        f"verdict         {VERDICTS[check.verdict]}",
+        f"verdict          {VERDICTS[check.verdict]}",
         "",
     ]
     lines += [
         f"{name:<17}{_number(value):<19}{meaning}" for name, value, meaning in losses_of(check)
     ]
-    lines += ["", *(f"gap of {sentence}" for sentence in check.sentences), ""]
-    lines += [f"{name:<17}{phrase}" for name, phrase in facts_of(check)]
+    lines.append("")
+    for sentence in check.sentences:
+        lines += wrapped("", f"gap of {sentence}", 4)
+    lines.append("")
+    for name, phrase in facts_of(check):
+        lines += wrapped(f"{name:<17}", phrase, 17)
     rows = [list(ATOM_COLUMNS), *(atom_row(atom) for atom in check.atoms)]
     lines += ["", *aligned(rows), ""]
     lines.append("co-firing: P(both latents fire), on the diagonal P(fires)")
     lines += aligned([[f"{p:.4f}" for p in row] for row in check.co_firing])
-    lines += [f"note: {note}" for note in check.notes]
+    for note in check.notes:
+        lines += wrapped("note: ", note, 6)
     return "\n".join(lines)
+
+
+def wrapped(prefix: str, text: str, indent: int) -> list[str]:
+    """Return a paragraph as lines, those after the first indented."""
+    return textwrap.wrap(
+        text, WIDTH, initial_indent=prefix, subsequent_indent=" " * indent, break_on_hyphens=False
+    )
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -14,7 +14,7 @@ from solvers.sae import Autoencoder
 from solvers.train import Training
 from solvers.verify import CheckedClaim
 
-_WIDTH = 100
+WIDTH = 100
 _RECONSTRUCTIONS = {
     "squared": "E ‖x - x̂‖², summed over coordinates",
     "relative": "E ‖x - x̂‖²/‖x‖²",
@@ -182,7 +182,7 @@ def claims_text(claims: Sequence[CheckedClaim]) -> str:
     header = (
         f"{'':4}{'symbolic':<34}{'exact':>15}{'optimised':>15}{'independent':>15}{'error':>10}"
     )
-    lines = ["claim: what the discussion says → verdict", header, "─" * _WIDTH]
+    lines = ["claim: what the discussion says → verdict", header, "─" * WIDTH]
     for number, claim in enumerate(claims, start=1):
         lines += _wrapped(f"{number:>2}. ", f"{claim.id}: {claim.statement}  ({claim.place})")
         verdict = claim.verdict + (f": {claim.explanation}" if claim.explanation else "")
@@ -224,7 +224,7 @@ def _largest(claims: Sequence[CheckedClaim]) -> str:
 
 def _wrapped(prefix: str, text: str) -> list[str]:
     return textwrap.wrap(
-        text, width=_WIDTH, initial_indent=prefix, subsequent_indent=" " * len(prefix)
+        text, width=WIDTH, initial_indent=prefix, subsequent_indent=" " * len(prefix)
     )
 
 

@@ -314,7 +314,7 @@ def test_check_text_says_what_was_found(capsys: pytest.CaptureFixture[str]) -> N
     status, out, err = run(capsys, "check", "shared", ABSORBED, "--sampled", 20_000)
     assert (status, err) == (0, "")
     for phrase in (
-        "verdict         converged, in another basin than the optimum's",
+        "verdict          converged, in another basin than the optimum's",
         "the best known attains it, so it is the optimum",
         "has absorbed the data around (0.5, -0.5)",
         "from 20000 samples, seed 0",

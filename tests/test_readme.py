@@ -40,7 +40,7 @@ def test_shown_output_is_printed(
 
 
 def test_both_outputs_are_found() -> None:
-    assert [command.split()[0] for command, _ in CONSOLE] == ["verify", "loss"]
+    assert [command.split()[0] for command, _ in CONSOLE] == ["verify", "check"]
 
 
 def test_the_two_commands_end_as_promised() -> None:
