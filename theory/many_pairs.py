@@ -8,7 +8,7 @@ These are costs of the best activations. Frames and blocks of m ≤ 2 have them 
 Blocks of m ≥ 3 do not: (1, ..., 1) is 1/(m - 2) times the sum of its m neighbours of one sign
 flipped, so no latent without bias fires on it alone, and the radial bound, which the composed
 code attains with free activations, is out of reach of a block below λ = 2 (m - 2)/√m at A = 1
-(`theory.attained_bounds`): the ratios √k and 2√k/(k + 1) are bounds on what SAEs can gain.
+(`theory.attained_bounds`): the gains √k and (k + 1)/(2√k) are bounds on what SAEs can gain.
 """
 
 from dataclasses import dataclass
