@@ -14,7 +14,7 @@ THEORY = (
     "integration", "moments", "codes", "costs", "losses",
     "rotated_losses", "relative_losses", "weight_decay", "many_pairs", "bounds", "attained_bounds",
     "claims", "proofs", "loss_proofs",
-    "ledger",
+    "ledger", "derivations", "cost_derivations", "loss_derivations",
 )  # fmt: skip
 SOLVERS = (
     "files", "progress", "law_arrays", "cut_square", "regions",
@@ -24,7 +24,7 @@ SOLVERS = (
     "saelens_files", "dictionary_learning_files", "other_files", "checkpoints",
     "minimize", "polish", "train", "study", "best_activations", "best_known",
     "matching", "sampled_loss", "figures", "crosscheck", "route_tools", "routes", "loss_routes",
-    "verify", "documents", "report",
+    "verify", "derivation_checks", "documents", "report",
     "check_report", "check_page", "cli",
 )  # fmt: skip
 THIRD_PARTY = {

@@ -352,13 +352,14 @@ def global_optimum() -> Finding:
 
 def best_rhombic_angle(magnitude_correlation: sympy.Expr) -> sympy.Expr:
     """Return the angle φ of the cheapest code (±cos φ, ±sin φ) for 0 < f < 1, to 30 digits."""
-    slope = sympy.diff(_rhombic_cost(), PHI)
+    slope = sympy.diff(rhombic_cost(), PHI)
     return sympy.nsolve(
         slope.subs(MAGNITUDE_CORRELATION, magnitude_correlation), PHI, _BELOW_45, prec=30
     )
 
 
-def _rhombic_cost() -> sympy.Expr:
+def rhombic_cost() -> sympy.Expr:
+    """Return the cost of the code (±cos φ, ±sin φ) near 45°, in φ and f."""
     witness = {MAGNITUDE_CORRELATION: HALF, PHI: _BELOW_45}
     return activation_cost(rhombic(PHI), one_hot_sets(magnitude_correlation=MAGNITUDE_CORRELATION),
                            witness).value  # fmt: skip
@@ -366,7 +367,7 @@ def _rhombic_cost() -> sympy.Expr:
 
 def magnitudes_in_between() -> Finding:
     """For 0 < f < 1 the law is not symmetric about the diagonal, and neither is the best code."""
-    cost = _rhombic_cost()
+    cost = rhombic_cost()
     on_diagonal = sympy.simplify(sympy.diff(cost, PHI).subs(PHI, sympy.pi / 4))
     off = positive_between(on_diagonal, MAGNITUDE_CORRELATION, sympy.S.Zero, sympy.S.One)
     angle = best_rhombic_angle(HALF)

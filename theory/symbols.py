@@ -42,3 +42,17 @@ MEAN_COST: Final = sympy.Symbol("C", positive=True)
 WEIGHT_DECAY: Final = sympy.Symbol("mu", positive=True)
 #: Number of samples N.
 SAMPLES: Final = sympy.Symbol("N", positive=True)
+
+#: Number of one-hot pairs k.
+PAIRS: Final = sympy.Symbol("k", integer=True, positive=True)
+
+
+def label(name: str) -> sympy.Symbol:
+    """Return a name for the left-hand side of a displayed formula, such as C_diagonal.
+
+    Examples
+    --------
+    >>> sympy.latex(label("C_axes"))
+    'C_{axes}'
+    """
+    return sympy.Symbol(name, real=True)

@@ -1,0 +1,565 @@
+"""Derivations about what a code's activations cost: the setting, angles, features, pairs."""
+
+import sympy
+
+from theory.codes import axis_aligned, diagonal, gauge
+from theory.costs import activation_cost, cost_against_angle, readings_of_s, tie_probability
+from theory.derivations import Decided, Derivation, Meaning, Numeric, Step, Symbolic
+from theory.laws import one_hot_sets, preset
+from theory.many_pairs import composed_in_blocks, hadamard_frame, mean_absolute_sum
+from theory.moments import covariance, fourth_cumulant
+from theory.proofs import best_rhombic_angle, rhombic_cost, sign_correlated
+from theory.symbols import (
+    AMPLITUDE,
+    MAGNITUDE_CORRELATION,
+    NORM,
+    ONEHOT_PROBABILITY,
+    PAIRS,
+    PHI,
+    POINT_AMPLITUDE,
+    SIGN_CORRELATION,
+    THETA,
+)
+from theory.witness import positive_between
+
+HALF = sympy.Rational(1, 2)
+_DATA = (
+    "Two features can push along x, one to the right and one to the left, and two along y; of "
+    "each pair exactly one is active, each combination equally likely.",
+    "Amplitudes are uniform on [0, 1] unless A is kept: equal for both pairs on the first data "
+    "set (shared), independent on the second (independent).",
+)
+_EXACT = "The SAE reconstructs every x exactly; the cost is E Σ f_i, its mean total activation."
+_ANDERS = "[Anders2024], comment by L. Chan"
+_THETA = Meaning(THETA, "angle of the frame ±u, ±v from the axes", "0 to π/4")
+_Q = Meaning(ONEHOT_PROBABILITY, "one-hot probability: only one feature is active", "0 to 1")
+_F = Meaning(MAGNITUDE_CORRELATION, "magnitude correlation", "0 to 1")
+
+
+def the_setting() -> Derivation:
+    """Both readings of s, and why the ratio √2 does not depend on them."""
+    readings = readings_of_s()
+    decoder, both = readings
+    s_range = {AMPLITUDE: (0.5, 2.0), NORM: (0.5, 1.5)}
+    steps = [
+        Step(
+            "A sparse autoencoder writes a data point x as a sum of atoms d_i with activations "
+            "f_i ≥ 0, and is trained to keep both the error and the total activation small. "
+            "Take the point x = (A, A), both features at full amplitude. If atoms have norm 1, "
+            "the four axis-aligned atoms need A each from two of them.",
+            "gamma_axes",
+            gauge(axis_aligned(), (AMPLITUDE, AMPLITUDE), {AMPLITUDE: sympy.S.One}),
+            "linear programme: the least Σ f_i with Σ f_i d_i = x",
+            Numeric(
+                "scipy's linear programming on the atoms",
+                gauge(axis_aligned(), (AMPLITUDE, AMPLITUDE), {AMPLITUDE: sympy.S.One}),
+                "least activation",
+                (0.0,),
+                {AMPLITUDE: (0.5, 2.0)},
+                1e-9,
+            ),
+        ),
+        Step(
+            "A diagonal atom points straight at x, so it needs the length of x once.",
+            "gamma_diagonal",
+            gauge(diagonal(), (AMPLITUDE, AMPLITUDE), {AMPLITUDE: sympy.S.One}),
+            "the same linear programme",
+            Numeric(
+                "scipy's linear programming on the atoms",
+                gauge(diagonal(), (AMPLITUDE, AMPLITUDE), {AMPLITUDE: sympy.S.One}),
+                "least activation",
+                (45.0,),
+                {AMPLITUDE: (0.5, 2.0)},
+                1e-9,
+            ),
+        ),
+        Step(
+            f"The discussion speaks of weights of size s and of totals with s². Read literally, "
+            f"{decoder.assumption}: the axis-aligned total is then",
+            "T_axes",
+            decoder.axis_aligned,
+            "solve s f = A for f",
+            Numeric("least squares with atoms of norm s", decoder.axis_aligned,
+                    "scaled activation", (0.0, "decoder"), s_range, 1e-9),
+        ),
+        Step(
+            f"The totals as quoted arise if A is measured through both layers: "
+            f"{both.assumption}.",
+            "T_axes",
+            both.axis_aligned,
+            "solve s² c = A for c",
+            Numeric("least squares with gain s²", both.axis_aligned,
+                    "scaled activation", (0.0, "both layers"), s_range, 1e-9),
+        ),
+        Step(
+            "For the diagonal code, read the same way,",
+            "T_diagonal",
+            both.diagonal,
+            "solve s² c = A √2 for c",
+            Numeric("least squares with gain s²", both.diagonal,
+                    "scaled activation", (45.0, "both layers"), s_range, 1e-9),
+        ),
+        Step(
+            "Whatever a unit of activation is worth, it is worth the same to both codes: the "
+            "ratio does not depend on the reading.",
+            "T_axes/T_diagonal",
+            both.ratio,
+            "divide",
+            Symbolic("the ratio under the other reading", both.ratio, decoder.ratio),
+        ),
+    ]  # fmt: skip
+    return Derivation(
+        id="setting",
+        title="The setting, and two readings of s",
+        summary=(
+            "The discussion compares totals of 2A/s² and √2·A/s². Both are right under one "
+            "reading of s and wrong under another, but their ratio, √2, is right under both. "
+            "That ratio is all the argument needs."
+        ),
+        convention="Exact reconstruction of one point; no loss yet.",
+        symbols=(
+            Meaning(AMPLITUDE, "largest amplitude of a feature", "above 0"),
+            Meaning(NORM, "norm of the weights", "above 0"),
+        ),
+        assumptions=("The SAE reconstructs the point exactly.", _DATA[0]),
+        steps=tuple(steps),
+        result="The axis-aligned code activates √2 times as much as the diagonal one at (A, A).",
+        validity="Every A and s above 0, either reading.",
+        falsified_by="An exact reconstruction of (A, A) by either code with a smaller total.",
+        claims=("axis-aligned-total", "diagonal-total", "ratio"),
+        sources=(f"{_ANDERS}, 4th paragraph",),
+        figure="gauges",
+        caption="All x that cost the same: the two gauges' unit circles, and the point (1, 1).",
+    )
+
+
+def activation_costs() -> Derivation:
+    """The cost of axis-aligned and diagonal codes on both data sets."""
+    a = POINT_AMPLITUDE
+    at_a = [gauge(code, (a, a), {a: sympy.S.One}) for code in (axis_aligned(), diagonal())]
+    steps = [
+        Step(
+            "On the first data set every point is a times one of the four corners. At (a, a) "
+            "the axis-aligned code costs",
+            "gamma_axes", at_a[0], "linear programme",
+            Numeric("scipy's linear programming", at_a[0], "least activation", (0.0,),
+                    {a: (0.1, 1.0)}, 1e-9),
+        ),
+        Step(
+            "and the diagonal code",
+            "gamma_diagonal", at_a[1], "linear programme",
+            Numeric("scipy's linear programming", at_a[1], "least activation", (45.0,),
+                    {a: (0.1, 1.0)}, 1e-9),
+        ),
+    ]  # fmt: skip
+    for code, angle in ((axis_aligned(), 0.0), (diagonal(), 45.0)):
+        for name, ordinal in (("shared", "first"), ("independent", "second")):
+            cost = activation_cost(code, preset(name)).value
+            steps.append(
+                Step(
+                    f"Averaged over the {ordinal} data set, the {code.name} code costs",
+                    f"C_{'axes' if angle == 0 else 'diagonal'}",
+                    cost,
+                    "integrate the gauge, a polynomial on each cone, over each cell",
+                    Numeric("adaptive quadrature of the gauge", cost, "cost by quadrature",
+                            (name, angle), tolerance=1e-6),
+                )
+            )  # fmt: skip
+    saved = {
+        name: activation_cost(axis_aligned(), preset(name)).value
+        - activation_cost(diagonal(), preset(name)).value
+        for name in ("shared", "independent")
+    }
+    steps.append(
+        Step(
+            "So the diagonal code saves 1 - 1/√2 of the cost on the first data set, and less on "
+            "the second, where the two amplitudes differ:",
+            "S_independent",
+            saved["independent"],
+            "subtract",
+            Decided(
+                "both savings are positive, and the second is the smaller",
+                bool(saved["shared"] > saved["independent"] > 0),
+            ),
+        )
+    )
+    return Derivation(
+        id="activation-cost",
+        title="What axis-aligned and diagonal codes cost",
+        summary=(
+            "If reconstruction is exact, the l1 penalty alone decides between codes. The "
+            "diagonal code has the smaller mean activation on both data sets: 1/√2 against 1 "
+            "where amplitudes are shared, 2√2/3 against 1 where they are independent. So an SAE "
+            "that finds composed features is not making a mistake; it is paying less."
+        ),
+        convention=_EXACT,
+        symbols=(Meaning(a, "amplitude of both features at one point", "0 to 1"),),
+        assumptions=(*_DATA, "Atoms have norm 1."),
+        steps=tuple(steps),
+        result="C = 1 for the axes; 1/√2 and 2√2/3 for the diagonals.",
+        validity="Exact reconstruction; with A in place of 1 all costs are A times as large.",
+        falsified_by="A quadrature of the gauge that differs by more than its error.",
+        claims=("lower-loss-first", "lower-loss-second"),
+        sources=(f"{_ANDERS}, 4th and last paragraph",),
+        figure="atoms",
+        caption="The support of both data sets and the atoms of both codes.",
+    )
+
+
+def cost_and_angle() -> Derivation:
+    """Cost as a function of the angle; strictly decreasing on both data sets."""
+    steps, values = [], {}
+    for name, ordinal in (("shared", "first"), ("independent", "second")):
+        cost = cost_against_angle(preset(name))
+        values[name] = cost
+        steps += [
+            Step(
+                f"Turn the four atoms by θ. On the {ordinal} data set the cost becomes",
+                "C_theta",
+                cost.value,
+                "integrate |u·x| + |v·x| over the cells on which both signs are fixed",
+                Numeric("the exact moments of cut squares", cost.value, "cost of a rotated code",
+                        (name,), {THETA: (0.0, 0.785)}),
+            ),
+            Step(
+                "Its derivative",
+                "C_theta'",
+                cost.derivative,
+                "differentiate",
+                Decided(
+                    "the derivative is negative between 0 and π/4",
+                    positive_between(-cost.derivative, THETA, sympy.S.Zero, sympy.pi / 4),
+                ),
+            ),
+        ]  # fmt: skip
+    ends = [values[name].at(sympy.pi / 4) for name in ("shared", "independent")]
+    steps.append(
+        Step(
+            "So the cost falls all the way from the axes, where it is 1, to the diagonal. There "
+            "it is, on the second data set,",
+            "C_diagonal",
+            ends[1],
+            "put θ = π/4",
+            Symbolic(
+                "the cost of the diagonal code by its own derivation",
+                ends[1],
+                activation_cost(diagonal(), preset("independent")).value,
+            ),
+        )
+    )
+    return Derivation(
+        id="cost-against-angle",
+        title="Cost against angle",
+        summary=(
+            "The diagonal is not merely better than the axes: of all rotated frames it is the "
+            "best, and every turn towards it helps. There is no hill between the two codes on "
+            "which training could get stuck, so if trained SAEs stop short of the diagonal, the "
+            "cost of rotated frames is not the reason."
+        ),
+        convention=_EXACT,
+        symbols=(_THETA,),
+        assumptions=(*_DATA, "Four atoms ±u, ±v of norm 1, at right angles."),
+        steps=tuple(steps),
+        result="C falls strictly on [0, π/4]; the diagonal is the cheapest rotated frame.",
+        validity="θ in [0, π/4]; other angles follow by symmetry.",
+        falsified_by="An angle at which the exact moments give a lower cost than π/4.",
+        claims=("lower-loss-second",),
+        sources=(f"{_ANDERS}, last paragraph",),
+        figure="cost-against-angle",
+        caption="Cost against the angle of the frame, on both data sets.",
+    )
+
+
+def principal_directions() -> Derivation:
+    """No principal components; what prefers the diagonals is of fourth order."""
+    steps = []
+    for name, ordinal in (("shared", "first"), ("independent", "second")):
+        spread = covariance(preset(name))
+        steps.append(
+            Step(
+                f"The covariance of the {ordinal} data set is",
+                "Sigma",
+                spread,
+                "integrate x xᵀ; the mean is 0",
+                Decided(
+                    "it is a multiple of the identity, so every direction has the same variance",
+                    bool(spread == spread[0, 0] * sympy.eye(2)),
+                ),
+            )
+        )
+    rho = SIGN_CORRELATION
+    tilted = covariance(sign_correlated("shared", rho))
+    along = sympy.simplify((sympy.Matrix([[1, 1]]) * tilted * sympy.Matrix([1, 1]))[0] / 2)
+    across = sympy.simplify((sympy.Matrix([[1, -1]]) * tilted * sympy.Matrix([1, -1]))[0] / 2)
+    steps.append(
+        Step(
+            "Let the two signs be correlated by ρ instead. Then the variances along and across "
+            "the diagonal differ by",
+            "D",
+            sympy.simplify(along - across),
+            "project the covariance on (1, 1)/√2 and (1, -1)/√2",
+            Numeric("the exact second moments", sympy.simplify(along - across),
+                    "variance split", ("shared",), {rho: (-0.9, 0.9)}),
+        )
+    )  # fmt: skip
+    for name in ("shared", "independent"):
+        cumulant = sympy.simplify(fourth_cumulant(preset(name), (sympy.cos(PHI), sympy.sin(PHI))))
+        excess = sympy.simplify(cumulant.subs(PHI, sympy.pi / 4) - cumulant.subs(PHI, 0))
+        steps.append(
+            Step(
+                "At ρ = 0 the first order at which directions differ is the fourth. The fourth "
+                f"cumulant along an angle φ is, on {name},",
+                "kappa_4",
+                cumulant,
+                "integrate the fourth power of the projection, less three squared variances",
+                Symbolic(
+                    "κ4(0) + (κ4(45°) - κ4(0)) sin² 2φ",
+                    cumulant,
+                    cumulant.subs(PHI, 0) + excess * sympy.sin(2 * PHI) ** 2,
+                ),
+            )
+        )
+        steps.append(
+            Step(
+                "It is larger on a diagonal than on an axis by",
+                "K",
+                excess,
+                "subtract",
+                Decided("this is positive", bool(excess > 0)),
+            )
+        )
+    return Derivation(
+        id="principal-components",
+        title="Principal components: what fails, and what replaces it",
+        summary=(
+            "The discussion's reason for the diagonals is that they are the principal components "
+            "of the data. They are not: both covariances are multiples of the identity, so no "
+            "direction is preferred. The conclusion survives, for a different reason. What sees "
+            "the diagonals is not the variance but higher moments: the fourth cumulant is "
+            "largest exactly there."
+        ),
+        convention="No loss; moments of the data.",
+        symbols=(
+            Meaning(rho, "correlation of the two signs", "-1 to 1"),
+            Meaning(PHI, "angle of the direction that x is projected on", "any"),
+        ),
+        assumptions=_DATA,
+        steps=tuple(steps),
+        result=(
+            "Every direction is a principal component at ρ = 0; the diagonals are those of every "
+            "ρ ≠ 0, and the maxima of the fourth cumulant at ρ = 0."
+        ),
+        validity="Both data sets, A = 1; other A scale the moments.",
+        falsified_by="An eigenvector of the exact covariance with another eigenvalue.",
+        claims=("principal-components-first", "principal-components-second"),
+        sources=(f"{_ANDERS}, 1st and 2nd paragraphs",),
+        figure="moments-by-direction",
+        caption="Variance and fourth cumulant of the data along each direction.",
+    )
+
+
+def onehot_threshold() -> Derivation:
+    """The one-hot probability at which axes and diagonals cost the same."""
+    steps = []
+    for name, ordinal, f in (("shared", "first", 1), ("independent", "second", 0)):
+        law = preset(name, onehot_probability=ONEHOT_PROBABILITY)
+        witness = {ONEHOT_PROBABILITY: sympy.Rational(1, 3)}
+        for code, angle in ((axis_aligned(), 0.0), (diagonal(), 45.0)):
+            cost = sympy.expand(activation_cost(code, law, witness).value)
+            steps.append(
+                Step(
+                    f"With probability q only one feature is active. On the {ordinal} data set "
+                    f"the {code.name} code then costs",
+                    f"C_{'axes' if angle == 0 else 'diagonal'}",
+                    cost,
+                    "average the cases of one and of two active features",
+                    Numeric("the exact moments", cost, "cost with one-hot probability",
+                            (name, angle), {ONEHOT_PROBABILITY: (0.0, 1.0)}),
+                )
+            )  # fmt: skip
+        tie = tie_probability(f)
+        steps.append(
+            Step(
+                "Both are linear in q, and they are equal at",
+                "q_star",
+                tie,
+                "solve",
+                Numeric("root finding on the exact costs", tie, "tie of the costs", (name,),
+                        tolerance=1e-10),
+            )
+        )  # fmt: skip
+    between = tie_probability()
+    steps.append(
+        Step(
+            "For a magnitude correlation f in between, the same comparison gives",
+            "q_star",
+            between,
+            "solve, f kept",
+            Numeric("root finding on the exact costs", between, "tie of the costs in between",
+                    (), {MAGNITUDE_CORRELATION: (0.05, 0.95)}, 1e-10),
+        )
+    )  # fmt: skip
+    return Derivation(
+        id="onehot-threshold",
+        title="When true features win: the one-hot threshold",
+        summary=(
+            "Composed features are worth having only if features come together. If a feature is "
+            "active alone with probability q, a diagonal code must spend two atoms on it, and "
+            "above a threshold q* the axis-aligned code is the cheaper: q* = 2 - √2 ≈ 0.586 on "
+            "the first data set, (10 - 6√2)/7 ≈ 0.216 on the second."
+        ),
+        convention=_EXACT,
+        symbols=(_Q, _F),
+        assumptions=(*_DATA, "Signs are equally likely; λ → 0, so that only the cost counts."),
+        steps=tuple(steps),
+        result="Diagonals are the cheaper for q < q*, axes for q > q*.",
+        validity="λ → 0; axes against diagonals. For 0 < f < 1 a third code is the best.",
+        falsified_by="A q at which the exact costs order the two codes the other way.",
+        claims=("true-features",),
+        sources=("[Anders2024], conclusions",),
+        figure="thresholds",
+        caption="The threshold q* against λ: below the curve diagonals have the lower loss.",
+    )
+
+
+def many_pairs() -> Derivation:
+    """k pairs: what composing gains and how many latents it takes."""
+    k = PAIRS
+    axes, composed = composed_in_blocks(k, sympy.S.One), composed_in_blocks(k, k)
+    shared = sympy.simplify(axes.shared / composed.shared)
+    independent = sympy.simplify(axes.independent / composed.independent)
+    frame = hadamard_frame(4)
+    steps = (
+        Step(
+            "Take k pairs in k dimensions. An atom for every feature costs, if all pairs share "
+            "one amplitude,",
+            "C_axes", axes.shared, "one half for each pair",
+            Numeric("linear programming at the corners, for k = 3", axes.shared.subs(k, 3),
+                    "cost of pairs", (3, "axes"), tolerance=1e-9),
+        ),
+        Step(
+            "An atom for every combination of features, 2^k of them, points straight at x:",
+            "C_composed", composed.shared, "‖x‖ = a √k",
+            Numeric("linear programming at the corners, for k = 3", composed.shared.subs(k, 3),
+                    "cost of pairs", (3, "composed"), tolerance=1e-9),
+        ),
+        Step("so that composing gains", "C_axes/C_composed", shared, "divide",
+             Symbolic("√k", shared, sympy.sqrt(k))),
+        Step(
+            "With independent amplitudes the largest of them sets the cost, √k E max a_i, and "
+            "composing gains about half as much:",
+            "C_axes/C_composed", independent, "E max a_i = k/(k + 1); divide",
+            Symbolic("(k + 1)/(2√k)", independent, (k + 1) / (2 * sympy.sqrt(k))),
+        ),
+        Step("And it takes this many latents in place of 2k:", "N_composed", composed.latents,
+             "count", Symbolic("2^k", composed.latents, 2**k)),
+        Step(
+            "With only 2k latents one can still do better than the axes, by a frame whose atoms "
+            "are rows of a Hadamard matrix. For k = 4, shared amplitudes, it costs",
+            "C_Hadamard", frame.shared, "√k E|sum of k signs|/2",
+            Decided("it is below the axes' 2, with as many latents", bool(frame.shared < 2)),
+        ),
+        Step(
+            "and for independent amplitudes",
+            "C_Hadamard", frame.independent, "√k E|U_1 + ... + U_k|",
+            Symbolic("2 E|U_1 + U_2 + U_3 + U_4|", frame.independent, 2 * mean_absolute_sum(4)),
+        ),
+    )  # fmt: skip
+    return Derivation(
+        id="many-pairs",
+        title="Many pairs: what composing gains, and how many latents it takes",
+        summary=(
+            "With k pairs, composing all of them gains a factor √k if they share an amplitude, "
+            "and (k + 1)/(2√k) if amplitudes are independent, but it takes 2^k latents. A fair "
+            "comparison gives every code 2k latents; then an orthogonal frame with Hadamard "
+            "directions is a better code than the axes. Beyond two pairs the fully composed code "
+            "is moreover out of reach of a one-layer encoder at small λ."
+        ),
+        convention=_EXACT,
+        symbols=(Meaning(k, "number of pairs", "1, 2, 3, ..."),),
+        assumptions=(
+            "k one-hot pairs, signs fair and independent, amplitudes uniform on [0, 1].",
+            "Atoms have norm 1, and activations are the best possible, not those of an encoder.",
+        ),
+        steps=steps,
+        result="Gains √k (shared) and (k + 1)/(2√k) (independent), for 2^k latents instead of 2k.",
+        validity="Every k ≥ 1; Hadamard frames where a Hadamard matrix exists.",
+        falsified_by="A sample mean that misses these costs by many standard errors.",
+        claims=(),
+        sources=("[Paley1933]",),
+        figure="pairs",
+        caption="Gain over the axis-aligned code, and what it takes in latents.",
+    )
+
+
+def magnitudes_in_between() -> Derivation:
+    """For 0 < f < 1 the best code is off the diagonal."""
+    f, phi = MAGNITUDE_CORRELATION, PHI
+    cost = rhombic_cost()
+    slope = sympy.simplify(sympy.diff(cost, phi).subs(phi, sympy.pi / 4))
+    best = best_rhombic_angle(HALF)
+    law = one_hot_sets(magnitude_correlation=f)
+    steps = (
+        Step(
+            "Let the second amplitude be (1 - f) a₂ + f a₁: in part its own, in part the "
+            "first's. Close the four atoms (±cos φ, ±sin φ) like scissors. Near φ = 45° they "
+            "cost",
+            "C_phi", cost, "integrate the gauge, a maximum of two linear forms in each quadrant",
+            Numeric("scipy's linear programming at the nodes of a cubature", cost,
+                    "cost of a rhombic code", (), {f: (0.3, 0.7), phi: (0.74, 0.76)}, 1e-5),
+        ),
+        Step(
+            "At 45° the derivative is",
+            "C_phi'", slope, "differentiate, put φ = π/4",
+            Decided("it is positive for every f strictly between 0 and 1",
+                    positive_between(slope, f, sympy.S.Zero, sympy.S.One)),
+        ),
+        Step(
+            "So closing the atoms towards the first set's axis lowers the cost, and the diagonal "
+            "is not the best. At f = 1/2 the best angle is, in degrees,",
+            "phi_star", sympy.N(best * 180 / sympy.pi, 8), "solve C' = 0 to thirty digits",
+            Numeric("minimisation of the exact loss with the best activations at λ = 1e-5",
+                    best * 180 / sympy.pi, "best rhombic angle", (), tolerance=1e-3),
+        ),
+        Step(
+            "The reason is a lost symmetry: for f = 0 and f = 1 exchanging x and y leaves the "
+            "data as they are, for f in between it does not. Their variances already differ:",
+            "Sigma", sympy.simplify(covariance(law)[1, 1] - covariance(law)[0, 0]),
+            "integrate",
+            Decided("the difference is 0 at f = 0 and f = 1 only",
+                    sympy.solve(covariance(law)[1, 1] - covariance(law)[0, 0], f) == [0, 1]),
+        ),
+    )  # fmt: skip
+    return Derivation(
+        id="in-between",
+        title="Magnitudes in between",
+        summary=(
+            "Between shared and independent amplitudes one might expect the diagonal to stay "
+            "best, as it is at both ends. It does not: the data lose their symmetry about the "
+            "diagonal, and the best atoms turn off it, by about a degree at f = 1/2. A trained "
+            "SAE that is off by so much there may be right."
+        ),
+        convention=_EXACT,
+        symbols=(_F, Meaning(phi, "angle of the atom in the first quadrant", "near π/4")),
+        assumptions=(*_DATA[:1], "The second amplitude is (1 - f) a₂ + f a₁, each uniform."),
+        steps=steps,
+        result="For 0 < f < 1 the best four atoms are off the diagonals.",
+        validity="Codes (±cos φ, ±sin φ), λ → 0.",
+        falsified_by="An f between 0 and 1 where the exact cost is least at 45°.",
+        claims=("in-between",),
+        sources=(),
+        figure="rhombic",
+        caption="Cost against the angle of the first atom, f = 0, 1/2 and 1.",
+    )
+
+
+#: In reading order.
+COST_DERIVATIONS = (
+    the_setting,
+    activation_costs,
+    cost_and_angle,
+    principal_directions,
+    onehot_threshold,
+    many_pairs,
+    magnitudes_in_between,
+)
