@@ -14,32 +14,7 @@ from solvers.check_report import (
 )
 from solvers.crosscheck import CrossCheck
 from solvers.figures import atoms_figure, gap_figure, scatter_figure, svg_text
-
-_STYLE = """
-:root { color-scheme: light dark; --ink: #1b1b1b; --paper: #ffffff; --line: #c9c9c9; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e8e8e8; --paper: #161616; --line: #444; } }
-* { box-sizing: border-box; }
-body { margin: 0 auto; max-width: 66rem; padding: 1rem; color: var(--ink);
-  background: var(--paper); font: 1rem/1.5 system-ui, sans-serif; }
-h1, code { overflow-wrap: anywhere; }
-h1 { font-size: 1.4rem; line-height: 1.25; } h2 { font-size: 1.15rem; margin-top: 2rem; }
-.verdict { font-size: 1.1rem; font-weight: 600; }
-.wide { overflow-x: auto; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-.wide td, .wide th, .text td:first-child { white-space: nowrap; }
-.wide td.name { white-space: normal; overflow-wrap: anywhere; text-align: left; min-width: 15rem; }
-td, th { border-bottom: 1px solid var(--line); padding: .25rem .6rem; text-align: right;
-  vertical-align: top; }
-th { font-weight: 600; } .text td, .text th { text-align: left; }
-td, th { padding-left: 0; }
-figure { margin: 1rem 0; max-width: 42rem; background: #fff; border-radius: .4rem; }
-figure svg { display: block; width: 100%; height: auto; }
-figcaption { padding: .3rem .6rem; color: #1b1b1b; font-size: .9rem; }
-code { font-size: .9rem; }
-@media (max-width: 30rem) { .text td:first-child { white-space: normal; }
-  .wide td.name { min-width: 9rem; } }
-@media print { body { max-width: none; } }
-"""
+from solvers.page_style import document, figure
 
 
 def check_page(check: CrossCheck, name: str, command: str) -> str:
@@ -101,7 +76,7 @@ def comparison_page(checks: Sequence[tuple[str, CrossCheck]], command: str) -> s
         best = min(optima) if optima and alike else None
         body += [
             "<h2>Loss against angle</h2>",
-            _figure(
+            figure(
                 svg_text(scatter_figure(points, best)),
                 "Numbers are those of the table's first column."
                 + ("" if alike else " The SAEs have different objectives; their losses do not "
@@ -140,17 +115,12 @@ def _gap_bar(check: CrossCheck) -> str:
         ("training", now),
     ]
     caption = "From 0 to the SAE's loss: what cannot be avoided, what is open, and the two gaps."
-    return _figure(svg_text(gap_figure(marks)), caption)
+    return figure(svg_text(gap_figure(marks)), caption)
 
 
 def _picture(check: CrossCheck) -> str:
     svg = svg_text(atoms_figure(check.law, check.layers(), check.law.name))
-    return _figure(svg, "The law's support, and the atoms drawn from b_dec; dead latents dotted.")
-
-
-def _figure(svg: str, caption: str) -> str:
-    labelled = svg.replace("<svg", f'<svg role="img" aria-label="{escape(caption)}"', 1)
-    return f"<figure>{labelled}<figcaption>{escape(caption)}</figcaption></figure>"
+    return figure(svg, "The law's support, and the atoms drawn from b_dec; dead latents dotted.")
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str]], style: str = "wide") -> str:
@@ -163,13 +133,5 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[str]], style: str = "
 
 
 def _page(title: str, body: Sequence[str], command: str) -> str:
-    return (
-        "<!doctype html>\n<html lang=en>\n<head>\n<meta charset=utf-8>\n"
-        '<meta name=viewport content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(title)}</title>\n<style>{_STYLE}</style>\n"
-        # Without it browsers ask the server for a favicon.
-        '<link rel=icon href="data:,">\n</head>\n<body>\n'
-        f"<h1>{escape(title)}</h1>\n"
-        + "\n".join(part for part in body if part)
-        + f"\n<p>Made by <code>{escape(command)}</code></p>\n</body>\n</html>\n"
-    )
+    foot = f"<p>Made by <code>{escape(command)}</code></p>\n"
+    return document(title, body, foot=foot)

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 from matplotlib import rc_context
-from matplotlib.axes import Axes
+from matplotlib.axes import Axes as Axes  # noqa: PLC0414 - passed on
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure as Figure  # noqa: PLC0414 - passed on
 from matplotlib.patches import FancyArrowPatch, Patch, Polygon
 from numpy.typing import NDArray
 
@@ -205,11 +205,29 @@ def scatter_figure(points: Sequence[tuple[str, float, float]], best: float | Non
     return figure
 
 
+def panels(count: int = 1, width: float = 4.8, height: float = 3.6) -> tuple[Figure, list[Axes]]:
+    """Return a figure of panels beside each other, and the panels."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure, [figure.add_subplot(1, count, i + 1) for i in range(count)]
+
+
+def draw_support(axes: Axes, law: Law) -> None:
+    """Draw the support of a law in the plane."""
+    arrays = law_arrays(law)
+    _draw_support(axes, arrays, _projection(arrays)[0])
+
+
 def write_figure(figure: Figure, path: Path) -> None:
     """Write a figure to a file of a kind in `FORMATS`, whole or not at all."""
     check_figure_path(path)
+    if path.suffix.lower() == ".svg":
+        with written_beside(path) as temporary:
+            temporary.write_text(svg_text(figure) + "\n", encoding="utf-8")
+        return
+    dates: dict[str, Any] = {"CreationDate": None} if path.suffix.lower() == ".pdf" else {}
     with written_beside(path) as temporary:
-        figure.savefig(temporary, dpi=150)
+        figure.savefig(temporary, dpi=150, metadata=dates)
 
 
 def svg_text(figure: Figure) -> str:

@@ -24,7 +24,9 @@ SOLVERS = (
     "saelens_files", "dictionary_learning_files", "other_files", "checkpoints",
     "minimize", "polish", "train", "study", "best_activations", "best_known",
     "matching", "sampled_loss", "figures", "crosscheck", "route_tools", "routes", "loss_routes",
-    "verify", "derivation_checks", "documents", "report",
+    "verify", "derivation_checks", "derivation_figures", "derivation_pages",
+    "render_markdown", "page_style", "render_html", "render_latex", "derivation_documents",
+    "documents", "report",
     "check_report", "check_page", "cli",
 )  # fmt: skip
 THIRD_PARTY = {

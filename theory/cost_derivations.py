@@ -29,7 +29,7 @@ _DATA = (
     "Amplitudes are uniform on [0, 1] unless A is kept: equal for both pairs on the first data "
     "set (shared), independent on the second (independent).",
 )
-_EXACT = "The SAE reconstructs every x exactly; the cost is E Σ f_i, its mean total activation."
+_EXACT = "the SAE reconstructs every x exactly; the cost is E Σ f_i, its mean total activation"
 _ANDERS = "[Anders2024], comment by L. Chan"
 _THETA = Meaning(THETA, "angle of the frame ±u, ±v from the axes", "0 to π/4")
 _Q = Meaning(ONEHOT_PROBABILITY, "one-hot probability: only one feature is active", "0 to 1")
@@ -116,7 +116,7 @@ def the_setting() -> Derivation:
             "reading of s and wrong under another, but their ratio, √2, is right under both. "
             "That ratio is all the argument needs."
         ),
-        convention="Exact reconstruction of one point; no loss yet.",
+        convention="exact reconstruction of one point; no loss yet",
         symbols=(
             Meaning(AMPLITUDE, "largest amplitude of a feature", "above 0"),
             Meaning(NORM, "norm of the weights", "above 0"),
@@ -223,7 +223,7 @@ def cost_and_angle() -> Derivation:
             ),
             Step(
                 "Its derivative",
-                "C_theta'",
+                "D_theta",
                 cost.derivative,
                 "differentiate",
                 Decided(
@@ -338,7 +338,7 @@ def principal_directions() -> Derivation:
             "the diagonals is not the variance but higher moments: the fourth cumulant is "
             "largest exactly there."
         ),
-        convention="No loss; moments of the data.",
+        convention="no loss; moments of the data",
         symbols=(
             Meaning(rho, "correlation of the two signs", "-1 to 1"),
             Meaning(PHI, "angle of the direction that x is projected on", "any"),
@@ -505,12 +505,12 @@ def magnitudes_in_between() -> Derivation:
             "first's. Close the four atoms (±cos φ, ±sin φ) like scissors. Near φ = 45° they "
             "cost",
             "C_phi", cost, "integrate the gauge, a maximum of two linear forms in each quadrant",
-            Numeric("scipy's linear programming at the nodes of a cubature", cost,
+            Numeric("adaptive quadrature of the gauge, found by trying every pair of atoms,", cost,
                     "cost of a rhombic code", (), {f: (0.3, 0.7), phi: (0.74, 0.76)}, 1e-5),
         ),
         Step(
             "At 45° the derivative is",
-            "C_phi'", slope, "differentiate, put φ = π/4",
+            "D_phi", slope, "differentiate, put φ = π/4",
             Decided("it is positive for every f strictly between 0 and 1",
                     positive_between(slope, f, sympy.S.Zero, sympy.S.One)),
         ),

@@ -6,6 +6,7 @@ obtained in different ways, whose difference simplifies to 0), `Decided` (a stat
 sympy decides) or `Numeric` (a formula against a number that `solvers` computes another way).
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -186,3 +187,14 @@ SQUARED = (
     "L = E ‖x - x̂‖² + λ E Σ f_i, the square summed over coordinates, without a factor ½; every "
     "atom has norm 1"
 )
+
+
+def readable(expression: sympy.Expr) -> str:
+    """Return a number as prose has it.
+
+    Examples
+    --------
+    >>> readable(2 * sympy.sqrt(2))
+    '2√2'
+    """
+    return re.sub(r"\*?sqrt\((\d+)\)", r"√\1", sympy.sstr(expression))

@@ -6,7 +6,16 @@ from theory.attained_bounds import bound_attained_from
 from theory.bounds import is_symmetric, radial_bound
 from theory.codes import axis_aligned, diagonal
 from theory.costs import activation_cost
-from theory.derivations import SQUARED, Decided, Derivation, Meaning, Numeric, Step, Symbolic
+from theory.derivations import (
+    SQUARED,
+    Decided,
+    Derivation,
+    Meaning,
+    Numeric,
+    Step,
+    Symbolic,
+    readable,
+)
 from theory.laws import preset
 from theory.loss_proofs import SAMPLE_DECAY, decayed_optimum
 from theory.losses import (
@@ -57,9 +66,9 @@ def shrunken_optimum() -> Derivation:
             steps.append(
                 Step(
                     "An orthogonal frame falls apart into such problems, which one ReLU layer "
-                    "with W_enc = W_decᵀ and biases -λ/2 solves. On the "
+                    "with W_enc the transpose of W_dec and biases -λ/2 solves. On the "
                     f"{ordinal} data set the {code.name} code has, for λ up to "
-                    f"{sympy.sstr(chamber.high)},",
+                    f"{readable(chamber.high)},",
                     f"L_{'axes' if angle == 0 else 'diagonal'}",
                     sympy.expand(chamber.value),
                     "integrate h over the data",
@@ -292,20 +301,20 @@ def relative_expectation() -> Derivation:
         ),
         Step(
             "It increases with C for λ C < 2, so the cheapest frame wins again: the diagonal.",
-            "L'", sympy.factor(sympy.diff(optimum.loss, MEAN_COST)), "differentiate by C",
+            "D_C", sympy.factor(sympy.diff(optimum.loss, MEAN_COST)), "differentiate by C",
             Decided("it is positive for λ C < 2",
                     bool(sympy.diff(optimum.loss, MEAN_COST).subs({L1: 1, MEAN_COST: 1}) > 0)),
         ),
         Step(
             "Biases that cancel at 0 can lower it further. On the second data set the derivative "
             "in a common small bias is",
-            "L'(0)", slope, "integrate the pair's terms to first order in the bias",
+            "D_0", slope, "integrate the pair's terms to first order in the bias",
             Numeric("difference quotients of the exact loss", slope.subs(MEAN_COST, on_second),
                     "slope in a common bias", (), {L1: (0.05, 0.2)}, 1e-4),
         ),
         Step(
             "which is negative at the diagonal's C: the optimum has small positive biases there.",
-            "L'(0)", sympy.simplify(slope.subs(MEAN_COST, on_second)), "put C = 2√2/3",
+            "D_0", sympy.simplify(slope.subs(MEAN_COST, on_second)), "put C = 2√2/3",
             Decided("it is negative", bool((slope.subs(MEAN_COST, on_second) / L1) < 0)),
         ),
     )  # fmt: skip
