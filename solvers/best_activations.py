@@ -90,8 +90,9 @@ def best_activation_loss(law: Law, sae: Autoencoder, objective: Objective) -> fl
                     gain = np.where((f >= 0).all(axis=1), np.maximum(gain, value), gain)
                 x = u_tilde @ moved.T
                 total += float(probability * weight @ (np.einsum("nd,nd->n", x, x) - gain))
-    decay = objective.weight_decay * float((sae.W_enc**2).sum() + (sae.W_dec**2).sum())
-    return max(total, 0.0) + decay
+    if objective.weight_decay:
+        total += objective.weight_decay * float((sae.W_enc**2).sum() + (sae.W_dec**2).sum())
+    return max(total, 0.0)
 
 
 def _supports(atoms: Array, levels: Array) -> list[_Support]:

@@ -1,5 +1,6 @@
 """The best SAE known for a law, width and objective: random starts, the law's codes, a guess."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -58,6 +59,7 @@ def best_known(
     starts: int | None,
     seed: int,
     known: Known | None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Best:
     """Return the best of random starts, the law's codes, and an SAE's own stationary point.
 
@@ -74,13 +76,23 @@ def best_known(
     seed : int
     known : Known or None
         Looked up first, and added to.
+    progress : callable, optional
+        Called with how many starts are done, and of how many.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        If the starts were interrupted.
     """
     key = (id(law), width, objective)
     if known is not None and key in known:
         best = known[key]
     else:
         count = STARTS[objective.reconstruction] if starts is None else starts
-        found = minimize_loss(law, width, objective, starts=count, seed=seed)
+        found = minimize_loss(law, width, objective, starts=count, seed=seed,
+                              progress=progress)  # fmt: skip
+        if found.interrupted:
+            raise KeyboardInterrupt
         loss = expected_loss(law, found.sae, objective)
         best = Best(found.sae, loss, found.lower_bound, f"best of {count} starts")
         for code in codes_of(law):
@@ -88,14 +100,14 @@ def best_known(
             if start is None:
                 continue
             end = polish(law, start, objective)
-            if end.loss < best.loss:
+            if end.loss.total < best.loss.total * (1 - 1e-12):
                 best = Best(end.sae, end.loss, best.lower_bound, f"from the {code.name} code")
-        if known is not None:
-            known[key] = best
-    if polished is not None and polished.loss < best.loss:
-        best = Best(
-            polished.sae, polished.loss, best.lower_bound, "the SAE's own stationary point"
-        )
+    # What agrees to rounding is no improvement.
+    if polished is not None and polished.loss.total < best.loss.total * (1 - 1e-12):
+        own = "the stationary point of an SAE that was checked"
+        best = Best(polished.sae, polished.loss, best.lower_bound, own)
+    if known is not None:
+        known[key] = best
     return best
 
 

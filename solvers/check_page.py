@@ -11,6 +11,8 @@ from solvers.check_report import (
     comparison_rows,
     facts_of,
     losses_of,
+    number_text,
+    shared_notes,
 )
 from solvers.crosscheck import CrossCheck
 from solvers.figures import atoms_figure, gap_figure, scatter_figure, svg_text
@@ -34,7 +36,10 @@ def check_page(check: CrossCheck, name: str, command: str) -> str:
         "<h2>Losses</h2>",
         _table(
             ("", "loss", ""),
-            [[label, f"{value:.9g}", meaning] for label, value, meaning in losses_of(check)],
+            [
+                [label, number_text(value, 9), meaning]
+                for label, value, meaning in losses_of(check)
+            ],
             "text",
         ),
         _gap_bar(check),
@@ -62,16 +67,22 @@ def comparison_page(checks: Sequence[tuple[str, CrossCheck]], command: str) -> s
     """Return the page of several SAEs of one law: a row each, and loss against angle."""
     law = checks[0][1].law.name
     points = [
-        (name, check.closest_code.mean_angle, check.judged.total)
-        for name, check in checks
+        (number, check.closest_code.mean_angle, check.judged.total)
+        for number, (_, check) in enumerate(checks, start=1)
         if check.closest_code is not None
     ]
     optima = [check.optimum.loss.total for _, check in checks if check.optimum is not None]
     alike = len({check.objective for _, check in checks}) == 1
-    table = _table(COMPARISON_COLUMNS, comparison_rows(checks))
-    for name, _ in checks:
+    rows = comparison_rows(checks)
+    table = _table(COMPARISON_COLUMNS, rows)
+    for _, name, *_ in rows:
         table = table.replace(f"<td>{escape(name)}</td>", f"<td class=name>{escape(name)}</td>")
-    body = [table]
+    meanings = [
+        f"<li><b>{verdict}</b>: {escape(meaning)}.</li>"
+        for verdict, meaning in VERDICTS.items()
+        if verdict and any(check.verdict == verdict for _, check in checks)
+    ]
+    body = [table, f"<ul>{''.join(meanings)}</ul>" if meanings else ""]
     if points:
         best = min(optima) if optima and alike else None
         body += [
@@ -83,8 +94,9 @@ def comparison_page(checks: Sequence[tuple[str, CrossCheck]], command: str) -> s
                    "measure the same thing."),
             ),
         ]  # fmt: skip
-    notes = {note for _, check in checks for note in check.notes}
-    items = "".join(f"<li>{escape(note)}.</li>" for note in sorted(notes))
+    items = "".join(
+        f"<li>{escape(note)} ({numbers}).</li>" for note, numbers in shared_notes(checks)
+    )
     body += ["<h2>Notes</h2>", f"<ul>{items}</ul>"]
     return _page(f"{len(checks)} SAEs on {law}", body, command)
 
@@ -110,7 +122,7 @@ def _gap_bar(check: CrossCheck) -> str:
         return ""
     marks = [
         ("lower bound", losses["lower bound"]),
-        ("open", losses["optimum"]),
+        ("bound: open", losses["optimum"]),
         ("basin", losses["polished"]),
         ("training", now),
     ]

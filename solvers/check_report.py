@@ -1,13 +1,14 @@
 """A cross-check as text and as JSON: what `sae-theory check` prints."""
 
 import math
+import os
 import textwrap
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 from solvers.crosscheck import CrossCheck
-from solvers.matching import AtomReport
+from solvers.matching import CLOSE, AtomReport
 from solvers.report import WIDTH, finite_or_none, loss_document
 
 VERDICTS = {
@@ -58,7 +59,12 @@ def check_document(check: CrossCheck) -> dict[str, Any]:
         "reconstruction_bias": check.reconstruction_bias,
         "co_firing": check.co_firing.tolist(),
         "training_loss": None if check.training is None else asdict(check.training),
-        "sampled": None if check.sampled is None else asdict(check.sampled),
+        "sampled": None
+        if check.sampled is None
+        else {
+            **asdict(check.sampled),
+            "standard_error": finite_or_none(check.sampled.standard_error),
+        },
         "notes": list(check.notes),
     }
 
@@ -67,7 +73,9 @@ def losses_of(check: CrossCheck) -> list[tuple[str, float, str]]:
     """Return name, value and meaning of the losses that the check compares."""
     rows = [("now", check.loss.total, "the weights as given")]
     if not math.isclose(check.judged.total, check.loss.total, rel_tol=1e-12):
-        rows.append(("judged", check.judged.total, "on the objective's constraints"))
+        rows.append(
+            ("judged", check.judged.total, "after what the notes say; the gaps count from it")
+        )
     if check.polished is not None:
         ended = "" if check.polished.converged else ", not converged"
         meaning = f"the stationary point its own weights descend to{ended}"
@@ -86,10 +94,16 @@ def losses_of(check: CrossCheck) -> list[tuple[str, float, str]]:
 def facts_of(check: CrossCheck) -> list[tuple[str, str]]:
     """Return what else is known of the SAE, as names and phrases."""
     facts = []
+    if check.optimum is not None and math.isfinite(check.judged.total):
+        above = max(check.judged.total - check.optimum.loss.total, 0.0)
+        share = 100 * above / check.optimum.loss.total if check.optimum.loss.total else 0.0
+        facts.append(("excess", f"{above:.3g} above the best known, {share:.3g} %"))
     if check.closest_code is not None:
         code = check.closest_code
         angles = f"{code.mean_angle:.2f}° off on average, {code.largest_angle:.2f}° at most"
         phrase = f"{code.code}, {angles}"
+        if code.mean_angle > CLOSE:
+            phrase = f"none is close; the nearest is {phrase}"
         if code.unmatched:
             phrase += f"; no live latent for {len(code.unmatched)} of its atoms"
         facts.append(("closest code", phrase))
@@ -165,7 +179,7 @@ def check_text(check: CrossCheck) -> str:
         "",
     ]
     lines += [
-        f"{name:<17}{_number(value):<19}{meaning}" for name, value, meaning in losses_of(check)
+        f"{name:<17}{number_text(value):<19}{meaning}" for name, value, meaning in losses_of(check)
     ]
     lines.append("")
     for sentence in check.sentences:
@@ -189,52 +203,88 @@ def wrapped(prefix: str, text: str, indent: int) -> list[str]:
     )
 
 
-def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return the rows of a table with their columns aligned to the right."""
+def aligned(rows: Sequence[Sequence[str]], left: Sequence[int] = ()) -> list[str]:
+    """Return the rows of a table, columns aligned to the right but for those named."""
     widths = [max(len(row[c]) for row in rows) for c in range(len(rows[0]))]
     return [
-        "  ".join(entry.rjust(width) for entry, width in zip(row, widths, strict=True)).rstrip()
+        "  ".join(
+            entry.ljust(width) if c in left else entry.rjust(width)
+            for c, (entry, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
         for row in rows
     ]
 
 
 COMPARISON_COLUMNS = (
-    "", "SAE", "now", "polished", "optimum", "training", "basin", "amortisation", "code", "angle",
-    "verdict",
+    "", "SAE", "verdict", "now", "judged", "polished", "optimum", "training", "basin",
+    "amortisation", "code", "angle",
 )  # fmt: skip
 
 
 def comparison_rows(checks: Sequence[tuple[str, CrossCheck]]) -> list[list[str]]:
-    """Return a row an SAE, numbered from 1."""
+    """Return a row an SAE, numbered from 1; what all names begin with is left out."""
     rows = []
-    for number, (name, check) in enumerate(checks, start=1):
+    short = _without_common_folder([name for name, _ in checks])
+    for number, (name, (_, check)) in enumerate(zip(short, checks, strict=True), start=1):
         polished = None if check.polished is None else check.polished.loss.total
         optimum = None if check.optimum is None else check.optimum.loss.total
         code = check.closest_code
+        close = code is not None and code.mean_angle <= CLOSE
         rows.append(
             [
                 str(number),
                 name,
-                _number(check.loss.total, 8),
-                _number(polished, 8),
-                _number(optimum, 8),
-                _number(check.gaps.training, 2),
-                _number(check.gaps.basin, 2),
-                _number(check.gaps.amortisation, 2),
-                code.code if code else "",
+                check.verdict or VERDICTS[""],
+                number_text(check.loss.total, 8),
+                number_text(check.judged.total, 8),
+                number_text(polished, 8),
+                number_text(optimum, 8),
+                number_text(check.gaps.training, 2),
+                number_text(check.gaps.basin, 2),
+                number_text(check.gaps.amortisation, 2),
+                (code.code if close else f"({code.code})") if code else "",
                 f"{code.mean_angle:.1f}°" if code else "",
-                check.verdict or "not decided",
             ]
         )
     return rows
 
 
+def _without_common_folder(names: Sequence[str]) -> list[str]:
+    folder = os.path.commonpath([os.path.dirname(name) or "." for name in names]) if names else ""
+    if folder in ("", ".", "/"):
+        return list(names)
+    return [os.path.relpath(name, folder) for name in names]
+
+
 def comparison_text(checks: Sequence[tuple[str, CrossCheck]]) -> str:
-    """Return several SAEs' checks, a line each."""
-    return "\n".join(aligned([list(COMPARISON_COLUMNS), *comparison_rows(checks)]))
+    """Return several SAEs' checks, a line each, and their notes."""
+    rows = [list(COMPARISON_COLUMNS), *comparison_rows(checks)]
+    lines = [line.rstrip() for line in aligned(rows, left=(1, 2))]
+    for verdict, meaning in VERDICTS.items():
+        if verdict and any(check.verdict == verdict for _, check in checks):
+            lines += wrapped("", f"{verdict}: {meaning}", 4)
+    for note, numbers in shared_notes(checks):
+        lines += wrapped("note: ", f"{note} ({numbers})", 6)
+    return "\n".join(lines)
 
 
-def _number(value: float | None, digits: int = 12) -> str:
+def shared_notes(checks: Sequence[tuple[str, CrossCheck]]) -> list[tuple[str, str]]:
+    """Return every note once, with the numbers of the rows that it is about."""
+    rows: dict[str, list[int]] = {}
+    for number, (_, check) in enumerate(checks, start=1):
+        for note in check.notes:
+            rows.setdefault(note, []).append(number)
+    everyone = len(checks)
+    return [
+        (note, "all" if len(numbers) == everyone else ", ".join(map(str, numbers)))
+        for note, numbers in rows.items()
+    ]
+
+
+def number_text(value: float | None, digits: int = 12) -> str:
+    """Return a number for people: a dash if there is none, "infinite" if it is."""
     if value is None:
         return "-"
-    return "infinite" if math.isinf(value) else f"{value:.{digits}g}"
+    if math.isinf(value):
+        return "infinite"
+    return "0" if abs(value) < 1e-12 else f"{value:.{digits}g}"

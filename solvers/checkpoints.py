@@ -7,8 +7,11 @@ config.json, ae.pt                     dictionary_learning: its six classes
 .pt                                    the code of [Anders2024], with its instance axis; OpenAI
 """
 
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable
 from pathlib import Path
+
+import numpy as np
 
 from solvers import dictionary_learning_files as dictionary_learning
 from solvers import saelens_files as saelens
@@ -73,11 +76,17 @@ def load_checkpoints(path: str | Path) -> tuple[Autoencoder, ...]:
     """
     path = Path(path)
     try:
-        return _reader(path)(path)
+        # What overflows is infinite, and refused by name.
+        with np.errstate(all="ignore"):
+            return _reader(path)(path)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None
+    except Exception as error:
+        # A damaged or hostile file can raise anything in the libraries that unpack it.
+        what = type(error).__name__
+        raise InputError(f"{path}: expected a checkpoint, but it is damaged ({what})") from None
 
 
 def _reader(path: Path) -> Reader:
@@ -135,21 +144,22 @@ def find_checkpoints(path: str | Path) -> list[Path]:
     path = Path(path)
     if not path.is_dir():
         return [path]
-    found = sorted(_inside(path))
+    found = []
+    for folder, subfolders, names in os.walk(path):
+        here = Path(folder)
+        if any(weights in names for weights, _, _ in _FOLDERS):
+            found.append(here)
+            subfolders.clear()
+            continue
+        files = [here / name for name in names]
+        found += [file for file in files if file.suffix == ".npz"]
+        found += [file for file in files if file.suffix == ".pt" and _holds_saes(file)]
     if not found:
-        raise InputError(f"{path}: expected a checkpoint in this folder, found none")
-    return found
-
-
-def _inside(folder: Path) -> Iterator[Path]:
-    if any((folder / weights).is_file() for weights, _, _ in _FOLDERS):
-        yield folder
-        return
-    for path in folder.iterdir():
-        if path.is_dir() and not path.is_symlink():
-            yield from _inside(path)
-        elif path.suffix == ".npz" or (path.suffix == ".pt" and _holds_saes(path)):
-            yield path
+        kinds = ", ".join(weights for weights, _, _ in _FOLDERS)
+        raise InputError(
+            f"{path}: expected a checkpoint in this folder ({kinds}, .npz or .pt), found none"
+        )
+    return sorted(found)
 
 
 def _holds_saes(path: Path) -> bool:

@@ -131,7 +131,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--starts", type=int, metavar="K", help="default: 32; relative: 4")
     command.add_argument("--seed", type=int, default=0, metavar="S", help="default: 0")
     command.add_argument(
-        "--sampled", type=int, default=0, metavar="M", help="add a Monte Carlo estimate"
+        "--sampled", type=_whole, default=0, metavar="M", help="add a Monte Carlo estimate"
     )
     command.add_argument("--report", type=Path, metavar="FILE.html", help="write a page")
     _add_objective(command, from_file=True)
@@ -242,6 +242,14 @@ def _loss(options: argparse.Namespace) -> int:
     return 0
 
 
+def _whole(text: str) -> int:
+    """Return a whole number, also from a notation such as 1e6."""
+    value = float(text)
+    if not value.is_integer():
+        raise ValueError(text)
+    return int(value)
+
+
 def _check(options: argparse.Namespace) -> int:
     law = load_law(options.law)
     _check_report_path(options.report)
@@ -257,7 +265,7 @@ def _check(options: argparse.Namespace) -> int:
         for path in find_checkpoints(weights):
             for name, sae in _instances(path, options.instance):
                 saes.append((name, sae, _objective_of(options, name, sae, law)))
-    progress = ProgressLine("SAEs") if len(saes) > 1 else None
+    progress = ProgressLine("SAEs" if len(saes) > 1 else "starts")
     checks = cross_check_all(
         law, saes, starts=options.starts, seed=options.seed, samples=options.sampled,
         progress=progress,
@@ -272,12 +280,18 @@ def _check(options: argparse.Namespace) -> int:
             comparison_page(checks, command)
         )  # fmt: skip
         with written_beside(options.report) as temporary:
-            temporary.write_text(page, encoding="utf-8")
-    if len(checks) == 1:
+            # A file's name need not be text.
+            temporary.write_text(page, encoding="utf-8", errors="replace")
+    if len(checks) == 1 and len(saes) == 1:
         _print(options, check_document(checks[0][1]), check_text(checks[0][1]))
     else:
         rows = [{"weights": name, **check_document(check)} for name, check in checks]
-        _print(options, {"checks": rows}, comparison_text(checks))
+        _print(options, {"checks": rows, "interrupted": len(checks) < len(saes)},
+               comparison_text(checks))  # fmt: skip
+    if len(checks) < len(saes):
+        print(f"sae-theory: interrupted: {len(checks)} of {len(saes)} SAEs were checked",
+              file=sys.stderr)  # fmt: skip
+        return 130
     return 0
 
 
@@ -345,8 +359,11 @@ def _optimum(options: argparse.Namespace) -> int:
 
 def _train(options: argparse.Namespace) -> int:
     objective, law = _objective(options), load_law(options.law)
-    if options.save is not None and not options.save.is_dir():
-        raise InputError(f"{options.save}: expected a folder")
+    if options.save is not None:
+        try:
+            options.save.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"{options.save}: expected a folder: {error.strerror}") from None
     try:
         schedule = Schedule(
             **{field.name: getattr(options, field.name) for field in fields(Schedule)}

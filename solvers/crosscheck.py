@@ -6,9 +6,11 @@ them lie the gaps of training, of the basin, and what is open. Beside them, with
 activations for its own atoms, lies the amortisation gap.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,12 +37,19 @@ from solvers.training_losses import TrainingLoss, training_loss
 from theory.errors import InputError
 from theory.laws import Law
 
+if TYPE_CHECKING:
+    from solvers.figures import Figure
+
 Array = NDArray[np.float64]
+
+Progress = Callable[[int, int], None]
 
 #: Gaps below this share of the optimum's loss are not worth a verdict.
 NOTABLE = 1e-3
 #: A lower bound this close, relatively, is attained.
 ATTAINED = 1e-9
+# Atoms whose norm is this close to 1 count as unit atoms.
+_UNIT = 1e-6
 
 
 @dataclass(frozen=True)
@@ -127,15 +136,18 @@ class CrossCheck:
     sampled: SampledLoss | None
     notes: tuple[str, ...]
 
-    def plot(self, path: str | Path) -> None:
-        """Write the picture: support, atoms before and after polishing, the optimum's.
+    def plot(self, path: str | Path | None = None) -> "Figure":
+        """Return the picture: support, atoms before and after polishing, the optimum's.
 
-        The suffix of `path` says the format: .png, .svg or .pdf.
+        With a `path` it is written, too; the suffix says the format: .png, .svg or .pdf.
         """
         # Matplotlib takes half a second to import; only pictures need it.
         from solvers.figures import atoms_figure, write_figure  # noqa: PLC0415
 
-        write_figure(atoms_figure(self.law, self.layers(), self.law.name), Path(path))
+        figure = atoms_figure(self.law, self.layers(), self.law.name)
+        if path is not None:
+            write_figure(figure, Path(path))
+        return figure
 
     def layers(self) -> list[tuple[str, Autoencoder, tuple[float, ...]]]:
         """Return what the picture shows: a label, an SAE and who fires."""
@@ -182,12 +194,13 @@ def objective_for(sae: Autoencoder, l1: float | None = None, **given: object) ->
 def cross_check(
     law: Law,
     sae: Autoencoder,
-    objective: Objective,
+    objective: Objective | None = None,
     *,
     starts: int | None = None,
     seed: int = 0,
     samples: int = 0,
     known: Known | None = None,
+    progress: Progress | None = None,
 ) -> CrossCheck:
     """Hold a trained SAE against the optimum of its law, width and objective.
 
@@ -195,7 +208,8 @@ def cross_check(
     ----------
     law : Law
     sae : Autoencoder
-    objective : Objective
+    objective : Objective, optional
+        By default that of the file that the SAE comes from, see `objective_for`.
     starts : int, optional
         Random starts for the optimum, beside the law's codes and the SAE itself; by default
         32, for the relative reconstruction 4.
@@ -204,6 +218,8 @@ def cross_check(
         If positive, a Monte Carlo estimate from so many samples is added.
     known : dict, optional
         Optima of earlier checks; looked up first, and added to.
+    progress : callable, optional
+        Called with how many starts are done, and of how many.
 
     Raises
     ------
@@ -220,6 +236,7 @@ def cross_check(
     >>> check.verdict, check.closest_code.code, round(check.optimum.loss.total, 9)
     ('basin', 'axis-aligned', 0.068240141)
     """
+    objective = objective_for(sae) if objective is None else objective
     loss = expected_loss(law, sae, objective)
     judged_sae, objective_used, notes = _on_constraints(law, sae, objective)
     judged = expected_loss(law, judged_sae, objective_used)
@@ -229,11 +246,19 @@ def cross_check(
     if isinstance(judged_sae, Sae) and has_minimum(objective_used):
         polished = polish(law, judged_sae, objective_used)
     if has_minimum(objective_used) and objective_used.l1 > 0:
-        optimum = best_known(law, sae.d_sae, objective_used, polished, starts, seed, known)
-    if not isinstance(sae, Sae):
+        optimum = best_known(
+            law, sae.d_sae, objective_used, polished, starts, seed, known, progress
+        )
+    if objective.l1 == 0:
         notes.append(
-            f"{sae.architecture} SAEs jump, so theirs has no gradient to polish by; the optimum "
-            "is that of a ReLU SAE of the same width, the lower bound holds for every encoder"
+            "λ = 0: only the error counts, so there is nothing to compare; a λ, as with --l1, "
+            "adds the best activations, an optimum and a lower bound"
+        )
+    elif not isinstance(sae, Sae):
+        notes.append(
+            f"{sae.architecture} SAEs jump, so their loss has no gradient to polish by; the "
+            "optimum is that of a ReLU SAE of the same width, the lower bound holds for every "
+            "encoder"
         )
     best_activations = None
     if objective_used.reconstruction == "squared" and objective_used.l1 > 0:
@@ -241,18 +266,14 @@ def cross_check(
             best_activations = best_activation_loss(law, judged_sae, objective_used)
         except InputError as error:
             notes.append(f"amortisation gap not computed: {error}")
-    end = None if polished is None else polished.loss.total
-    least = None if optimum is None else optimum.loss.total
-    bound = None if optimum is None else optimum.lower_bound
-    gaps = Gaps(
-        training=_difference(judged.total, end),
-        basin=_difference(end, least),
-        amortisation=_difference(judged.total, best_activations),
-        bound=_difference(least, bound),
-    )
-    live = [i for i, p in enumerate(loss.firing) if p > 0]
-    closest = closest_code(law, sae.W_dec, live)
+    gaps = _gaps(judged.total, polished, optimum, best_activations)
+    closest = closest_code(law, sae.W_dec, loss.firing)
     parts = piecewise_parts(arrays, sae)
+    try:
+        training = training_loss(law, sae)
+    except InputError as error:
+        training = None
+        notes.append(f"training loss not computed: {error}")
     spread = float(np.trace(arrays.second_moment))
     with_x = (spread + parts.norm - parts.reconstruction) / 2
     return CrossCheck(
@@ -264,11 +285,11 @@ def cross_check(
         judged_sae=judged_sae,
         polished=polished,
         optimum=optimum,
-        lower_bound=bound,
+        lower_bound=None if optimum is None else optimum.lower_bound,
         best_activations=best_activations,
         gaps=gaps,
-        verdict=_verdict(gaps, optimum),
-        sentences=_sentences(gaps, judged, optimum),
+        verdict=_verdict(gaps, polished, optimum),
+        sentences=_sentences(gaps, polished, optimum),
         atoms=atom_reports(sae, loss.firing, closest, law),
         closest_code=closest,
         absorbed=absorbed(arrays, sae.b_dec),
@@ -276,16 +297,42 @@ def cross_check(
         shrinkage=parts.norm / spread if spread > 0 else 1.0,
         reconstruction_bias=parts.norm / with_x if with_x > 0 else None,
         co_firing=parts.firing,
-        training=training_loss(law, sae),
+        training=training,
         sampled=sampled_loss(law, sae, objective, samples, seed) if samples else None,
         notes=(*sae.notes, *notes, *_infinite(loss)),
+    )
+
+
+def _gaps(
+    now: float, polished: Polished | None, optimum: Best | None, best_activations: float | None
+) -> Gaps:
+    end = None if polished is None else polished.loss.total
+    least = None if optimum is None else optimum.loss.total
+    return Gaps(
+        training=_difference(now, end),
+        basin=_difference(end, least),
+        amortisation=_difference(now, best_activations),
+        bound=_difference(least, None if optimum is None else optimum.lower_bound),
+    )
+
+
+def _with_optimum(check: CrossCheck, optimum: Best) -> CrossCheck:
+    """Return the check against another optimum, one that was found later."""
+    gaps = _gaps(check.judged.total, check.polished, optimum, check.best_activations)
+    return replace(
+        check,
+        optimum=optimum,
+        gaps=gaps,
+        verdict=_verdict(gaps, check.polished, optimum),
+        sentences=_sentences(gaps, check.polished, optimum),
     )
 
 
 def _difference(larger: float | None, smaller: float | None) -> float | None:
     if larger is None or smaller is None:
         return None
-    return larger - smaller
+    # Losses that agree to rounding are the same.
+    return 0.0 if math.isclose(larger, smaller, rel_tol=1e-13) else larger - smaller
 
 
 def _infinite(loss: ExpectedLoss) -> tuple[str, ...]:
@@ -301,70 +348,90 @@ def _on_constraints(
     law: Law, sae: Autoencoder, objective: Objective
 ) -> tuple[Autoencoder, Objective, list[str]]:
     """Return the SAE that the gaps are counted from, its objective, and what was done."""
-    if not isinstance(sae, Sae):
-        return sae, objective, []
     notes = []
     scale_free = objective.sparsity == "decoder-norm" and objective.weight_decay == 0
     if scale_free:
         # The penalty does not see how a latent's scale is shared by its two layers.
         objective = replace(objective, decoder="unit")
     norms = sae.decoder_norms
-    off = norms[norms > 0]
-    if objective.decoder == "unit" and np.abs(off - 1).max(initial=0.0) > 1e-6:
-        sae = _with_unit_atoms(sae)
-        notes.append(
-            "atoms are normalised, f_i ‖d_i‖ in place of f_i; "
-            + ("the loss stays the same" if scale_free else "the gaps are counted from there")
-        )
-    return with_finite_loss(law, sae, objective), objective, notes
+    if objective.decoder == "unit" and np.abs(norms - 1).max() > _UNIT:
+        told = "the loss stays the same" if scale_free else "the gaps are counted from there"
+        notes.append(f"atoms are normalised, f_i ‖d_i‖ in place of f_i; {told}")
+        if not norms.all():
+            notes.append("zero atoms reconstruct nothing; their latents are switched off")
+        if isinstance(sae, Sae):
+            sae = _with_unit_atoms(sae)
+        else:
+            # The same loss without touching what decides who fires.
+            objective = replace(objective, sparsity="decoder-norm")
+    if isinstance(sae, Sae):
+        return with_finite_loss(law, sae, objective), objective, notes
+    return sae, objective, notes
 
 
 def _with_unit_atoms(sae: Sae) -> Sae:
-    """Return the SAE of the same x̂ whose atoms have norm 1."""
-    norms = np.where(sae.decoder_norms > 0, sae.decoder_norms, 1.0)
-    return Sae(sae.W_enc * norms, sae.b_enc * norms, unit(sae.W_dec), sae.b_dec, sae.origin)
+    """Return the SAE of the same x̂ whose atoms have norm 1; latents of zero atoms are off."""
+    norms = sae.decoder_norms
+    W_dec, b_enc = unit(sae.W_dec), sae.b_enc * norms
+    zero = norms == 0
+    W_dec[zero, 0] = 1.0
+    b_enc[zero] = -1.0
+    return Sae(sae.W_enc * norms, b_enc, W_dec, sae.b_dec, sae.origin)
 
 
-def _verdict(gaps: Gaps, optimum: Best | None) -> str:
-    if gaps.training is None or gaps.basin is None or optimum is None:
+def _verdict(gaps: Gaps, polished: Polished | None, optimum: Best | None) -> str:
+    if gaps.training is None or gaps.basin is None or optimum is None or polished is None:
         return ""
     least = NOTABLE * optimum.loss.total
+    if gaps.basin > least and not polished.converged:
+        # What stopped there may be no stationary point.
+        return ""
     named = [name for name in ("training", "basin") if getattr(gaps, name) > least]
     return " and ".join(named) or "optimum"
 
 
-def _sentences(gaps: Gaps, judged: ExpectedLoss, optimum: Best | None) -> tuple[str, ...]:
+def _sentences(gaps: Gaps, polished: Polished | None, optimum: Best | None) -> tuple[str, ...]:
     """Say what each gap means."""
     said = []
+    nothing = ATTAINED * (optimum.loss.total if optimum is not None else 1.0)
     if gaps.training is not None:
         said.append(
             f"training: from its own weights the exact loss falls by {gaps.training:.3g}; so much "
             "is left to more training, a smaller rate or less noise"
+            if gaps.training > nothing
+            else "training: from its own weights the exact loss falls no further"
         )
-    if gaps.basin is not None:
-        said.append(
-            f"basin: the stationary point it falls to is {gaps.basin:.3g} above the best known; "
-            "no further training leaves it"
-        )
+    if gaps.basin is not None and polished is not None:
+        if gaps.basin <= nothing:
+            told = "what it falls to is the best known"
+        elif polished.converged:
+            told = (
+                f"the stationary point it falls to is {gaps.basin:.3g} above the best known; no "
+                "further training leaves it"
+            )
+        else:
+            told = (
+                f"polishing stopped {gaps.basin:.3g} above the best known without converging, "
+                "so this need not be a basin"
+            )
+        said.append(f"basin: {told}")
     if gaps.amortisation is not None:
         said.append(
             f"amortisation: the best activations for its own atoms and b_dec would save "
             f"{gaps.amortisation:.3g}; so much does a one-layer encoder cost here"
+            if gaps.amortisation > nothing
+            else "amortisation: no activations for its own atoms and b_dec do better"
         )
     if gaps.bound is not None and optimum is not None:
-        attained = gaps.bound <= ATTAINED * optimum.loss.total
         said.append(
             f"bound: no SAE of this width has a loss below {optimum.lower_bound:.6g}; "
             + (
                 "the best known attains it, so it is the optimum"
-                if attained
+                if gaps.bound <= nothing
                 else f"the best known is {gaps.bound:.3g} above that, which is open"
             )
         )
     return tuple(said)
-
-
-Progress = Callable[[int, int], None]
 
 
 def cross_check_all(
@@ -376,14 +443,32 @@ def cross_check_all(
     samples: int = 0,
     progress: Progress | None = None,
 ) -> list[tuple[str, CrossCheck]]:
-    """Check several SAEs of one law, each optimum once."""
+    """Check several SAEs of one law, each optimum once.
+
+    An SAE's own stationary point may be the best known; the others are then held against it.
+    An interrupt returns the checks that were finished, if any.
+    """
     known: Known = {}
     done: list[tuple[str, CrossCheck]] = []
-    for number, (name, sae, objective) in enumerate(saes, start=1):
-        check = cross_check(
-            law, sae, objective, starts=starts, seed=seed, samples=samples, known=known
-        )
-        done.append((name, check))
-        if progress is not None:
-            progress(number, len(saes))
-    return done
+    try:
+        for number, (name, sae, objective) in enumerate(saes, start=1):
+            # One SAE shows its starts, several show how many are done.
+            check = cross_check(
+                law, sae, objective, starts=starts, seed=seed, samples=samples, known=known,
+                progress=progress if len(saes) == 1 else None,
+            )  # fmt: skip
+            done.append((name, check))
+            if progress is not None and len(saes) > 1:
+                progress(number, len(saes))
+    except KeyboardInterrupt:
+        if not done:
+            raise
+    return [(name, _against_best(check, known)) for name, check in done]
+
+
+def _against_best(check: CrossCheck, known: Known) -> CrossCheck:
+    mine = check.optimum
+    if mine is None:
+        return check
+    best = known[id(check.law), check.sae.d_sae, mine.loss.objective]
+    return _with_optimum(check, best) if best.loss < mine.loss else check

@@ -6,16 +6,17 @@ class is called in config.json decides the architecture [DictionaryLearning], di
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from solvers.architectures import GatedSae, JumpReluSae, TopKSae
-from solvers.sae import PARAMETERS, Autoencoder, Origin, Sae
+from solvers.sae import PARAMETERS, Autoencoder, Origin, Sae, finite_array
 from solvers.weight_files import (
     Arrays,
     check_names,
     check_sizes,
+    check_vector,
     expect_files,
     oriented,
     positive,
@@ -39,27 +40,38 @@ def read_dictionary_learning(path: Path) -> tuple[Autoencoder, ...]:
             f"{CONFIG}: trainer: expected a dictionary_learning configuration with dict_class"
         )
     name = trainer["dict_class"]
-    if name not in _CLASSES:
+    if not isinstance(name, str) or name not in _CLASSES:
         raise InputError(
             f"{CONFIG}: dict_class: expected one of {', '.join(_CLASSES)}, got {name!r}"
         )
     arrays, settings = torch_state(folder / WEIGHTS)
     form = _CLASSES[name]
-    check_names({**arrays, **settings}, form.names, f"dictionary_learning's {WEIGHTS}",
-                form.ignored)  # fmt: skip
+    kind = f"dictionary_learning's {WEIGHTS}"
+    check_names({**arrays, **settings}, form.names, kind, form.ignored)
+    check_names(arrays, form.names, kind, form.ignored)
     arrays, turned = oriented(arrays, form.orientation)
     sae = form.build(arrays)
     check_sizes(CONFIG, trainer, sae.W_enc, "activation_dim", "dict_size")
     l1 = positive(CONFIG, "l1_penalty", trainer.get("l1_penalty"))
+    convention = _CONVENTIONS.get(str(trainer.get("trainer_class")), "")
+    loss = "" if form.loss in ("objective", "gated") and not convention else form.loss
     origin = Origin(
         library="dictionary_learning",
-        convention="dictionary-learning" if form.loss in ("objective", "gated") else "",
-        loss=form.loss,
-        l1=l1 if form.loss in ("objective", "gated") else None,
+        convention=convention,
+        loss=loss,
+        l1=l1 if loss in ("objective", "gated") else None,
         notes=(f"dictionary_learning, {name}: {form.note}", *turned),
     )
     return (sae.with_origin(origin),)
 
+
+# What each trainer of the library minimises; of an unknown one nothing is assumed.
+_CONVENTIONS = {
+    "StandardTrainer": "dictionary-learning",
+    "GatedSAETrainer": "dictionary-learning",
+    "StandardTrainerAprilUpdate": "april-update",
+    "StandardTrainerNew": "april-update",
+}
 
 _SUBTRACTS = "the encoder subtracts b_dec; folded into b_enc"
 _LINEAR = ("encoder.weight", "encoder.bias", "decoder.weight")
@@ -83,6 +95,7 @@ def _jumprelu(arrays: Arrays) -> Autoencoder:
 def _gated(arrays: Arrays) -> Autoencoder:
     W_enc, W_dec = arrays["encoder.weight"].T, arrays["decoder.weight"].T
     b_dec = arrays["decoder_bias"]
+    check_vector(arrays, "r_mag", "gate_bias")
     scale = np.exp(arrays["r_mag"])
     base = Sae.from_centred_encoder(W_enc * scale, arrays["mag_bias"], W_dec, b_dec)
     gate = Sae.from_centred_encoder(W_enc, arrays["gate_bias"], W_dec, b_dec)
@@ -95,11 +108,14 @@ def _topk_base(arrays: Arrays) -> Sae:
 
 
 def _topk(arrays: Arrays) -> Autoencoder:
-    return TopKSae(_topk_base(arrays), _scalar(arrays, "k", int))
+    k = _scalar(arrays, "k")
+    if not k.is_integer():
+        raise InputError(f"k: expected a whole number, got {k}")
+    return TopKSae(_topk_base(arrays), int(k))
 
 
 def _batch_topk(arrays: Arrays) -> Autoencoder:
-    base, threshold = _topk_base(arrays), _scalar(arrays, "threshold", float)
+    base, threshold = _topk_base(arrays), _scalar(arrays, "threshold")
     if not threshold >= 0:
         raise InputError(
             f"threshold: expected a number ≥ 0, got {threshold}; BatchTopK is a function of one "
@@ -108,10 +124,11 @@ def _batch_topk(arrays: Arrays) -> Autoencoder:
     return JumpReluSae(base, np.full(base.d_sae, threshold))
 
 
-def _scalar(arrays: Arrays, name: str, kind: type) -> Any:
-    if arrays[name].size != 1:
+def _scalar(arrays: Arrays, name: str) -> float:
+    value = finite_array(name, arrays[name])
+    if value.size != 1:
         raise InputError(f"{name}: expected one number, got shape {arrays[name].shape}")
-    return kind(arrays[name].item())
+    return float(value.item())
 
 
 class _Class(NamedTuple):
@@ -140,7 +157,7 @@ _CLASSES = {
     "AutoEncoderNew": _Class(
         (*_LINEAR, "decoder.bias"),
         _april,
-        "",
+        "objective",
         "the encoder does not subtract b_dec",
         ("encoder.bias", "decoder.bias"),
     ),

@@ -167,10 +167,15 @@ def _without_gradient(law: LawArrays, sae: Autoencoder, objective: Objective) ->
         )
     if objective.weight_decay:
         raise InputError(f"weight_decay: expected 0 for a {kind} SAE")
-    parts = piecewise_parts(law, sae)
+    with np.errstate(over="ignore", invalid="ignore"):
+        parts = piecewise_parts(law, sae)
     weights = sae.decoder_norms if objective.sparsity == "decoder-norm" else np.ones(sae.d_sae)
     sparsity = objective.l1 * float(weights @ parts.activation)
     firing = np.diagonal(parts.firing)
+    if not np.isfinite(parts.reconstruction + sparsity):
+        raise InputError(
+            "weights: expected numbers whose loss does not overflow a double, on this law"
+        )
     return ExpectedLoss(
         total=parts.reconstruction + sparsity,
         reconstruction=parts.reconstruction,

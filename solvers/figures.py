@@ -87,9 +87,10 @@ def draw_optimum(law: Law, optimum: Optimum, path: Path) -> None:
         axes.set_ylabel(f"{labels[1]} (units of the data)")
     axes.set_title(
         f"{law.name}: best of {len(optimum.starts)} starts, {len(optimum.sae.b_enc)} latents, "
-        f"$\\lambda$ = {optimum.objective.l1:g}\n"
+        f"λ = {optimum.objective.l1:g}\n"
         f"loss {optimum.total:.6g}, lower bound {optimum.lower_bound:.6g}",
         fontsize="medium",
+        parse_math=False,
     )
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.1), ncols=4, frameon=False)
     with written_beside(path) as temporary:
@@ -147,7 +148,7 @@ def atoms_figure(
     axes.margins(0.08)
     axes.set_xlabel(f"{labels[0]} (units of the data)")
     axes.set_ylabel(f"{labels[1]} (units of the data)" if arrays.dimension > 1 else "")
-    axes.set_title(title, fontsize="medium")
+    axes.set_title(title, fontsize="medium", parse_math=False)
     handles, texts = axes.get_legend_handles_labels()
     if any(label == "optimum" for label, _, _ in layers):
         handles.append(Patch(facecolor="white", edgecolor="black"))
@@ -180,20 +181,19 @@ def gap_figure(marks: Sequence[tuple[str, float]]) -> Figure:
     return figure
 
 
-def scatter_figure(points: Sequence[tuple[str, float, float]], best: float | None) -> Figure:
+def scatter_figure(points: Sequence[tuple[int, float, float]], best: float | None) -> Figure:
     """Return a scatter of loss against the mean angle to the closest code.
 
     Parameters
     ----------
-    points : sequence of (name, angle in degrees, loss)
-        Numbered in the order given.
+    points : sequence of (number, angle in degrees, loss)
     best : float or None
         A loss to draw a line at.
     """
     figure = Figure(figsize=(4.8, 3.8), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
-    for number, (_, angle, loss) in enumerate(points, start=1):
+    for number, angle, loss in points:
         axes.plot(angle, loss, "o", color="black", markerfacecolor="0.8", markersize=8)
         axes.annotate(str(number), (angle, loss), textcoords="offset points", xytext=(7, 4))
     if best is not None:

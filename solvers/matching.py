@@ -1,5 +1,6 @@
 """Atoms held against a named code, against each other, and b_dec against the data."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +16,8 @@ Array = NDArray[np.float64]
 
 #: Live atoms within this many degrees of each other are duplicates.
 DUPLICATE = 1.0
+#: Atoms further than this from a code on average, in degrees, are not close to it.
+CLOSE = 15.0
 #: ‖b_dec‖ beyond this share of the data's root mean square norm has absorbed a part of it.
 ABSORBED = 0.1
 
@@ -85,8 +88,13 @@ def unit(atoms: Array) -> Array:
     return scaled
 
 
-def match(atoms: Array, live: list[int], code: Array, name: str) -> CodeMatch:
+def match(
+    atoms: Array, live: list[int], code: Array, name: str, firing: Sequence[float] | None = None
+) -> CodeMatch:
     """Return the assignment of live atoms to a code's that has the largest total cosine.
+
+    With `firing`, cosines count as often as the latent fires, in the assignment and in the
+    mean angle: a latent that hardly ever fires takes no atom from another.
 
     Examples
     --------
@@ -95,20 +103,24 @@ def match(atoms: Array, live: list[int], code: Array, name: str) -> CodeMatch:
     (((0, 1), (1, 0)), 22.5)
     """
     cosines = unit(atoms[live]) @ unit(code).T
-    rows, columns = linear_sum_assignment(cosines, maximize=True)
+    weights = np.ones(len(live)) if firing is None else np.array(firing)[live]
+    # The worst match counts 0, so that every match is worth something to the assignment.
+    rows, columns = linear_sum_assignment(weights[:, None] * (1 + cosines), maximize=True)
     angles = np.degrees(np.arccos(np.clip(cosines[rows, columns], -1.0, 1.0)))
+    mean = float(np.average(angles, weights=weights[rows]))
     pairs = tuple((live[int(r)], int(c)) for r, c in zip(rows, columns, strict=True))
     left = tuple(sorted(set(range(len(code))) - {c for _, c in pairs}))
-    return CodeMatch(name, float(angles.mean()), float(angles.max()), pairs, left)
+    return CodeMatch(name, mean, float(angles.max()), pairs, left)
 
 
-def closest_code(law: Law, atoms: Array, live: list[int]) -> CodeMatch | None:
+def closest_code(law: Law, atoms: Array, firing: Sequence[float]) -> CodeMatch | None:
     """Return the match with the code of the law (`theory.codes.codes_of`) of least mean angle.
 
     None if no latent is live or the law suggests no code.
     """
+    live = [i for i, probability in enumerate(firing) if probability > 0]
     matches = [
-        match(atoms, live, np.array(code.atoms, dtype=np.float64), code.name)
+        match(atoms, live, np.array(code.atoms, dtype=np.float64), code.name, firing)
         for code in codes_of(law)
         if live
     ]

@@ -31,7 +31,7 @@ Progress = Callable[[int, int], None]
 # BFGS keeps a dense matrix; beyond this many parameters L-BFGS is the faster.
 _DENSE = 500
 _SPREAD = 0.1
-_SMALL_BIAS = 1e-3
+SMALL_BIAS = 1e-3
 _LARGEST_COUNT = 10**9
 # Beyond this the moments of all pairs of latents alone take gigabytes.
 _LARGEST_WIDTH = 5000
@@ -233,7 +233,7 @@ class _Task:
         if not self.problem.loss.tied:
             return first
         # The relative loss has a barrier at every b_i = 0; the gain is on its positive side.
-        across = self.problem.loss.positive_biases(first[1], _SMALL_BIAS)
+        across = self.problem.loss.positive_biases(first[1], SMALL_BIAS)
         second = minimize_from(self.problem, across, *limits)
         return min(first, second, key=lambda end: _nan_last(end[0].total))
 

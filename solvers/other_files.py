@@ -48,7 +48,11 @@ def read_sparsify(path: Path) -> tuple[Autoencoder, ...]:
     )
     encoder, b_enc, W_dec, b_dec = (arrays[name] for name in names)
     base = Sae.from_centred_encoder(encoder.T, b_enc, W_dec, b_dec)
-    check_sizes(SPARSIFY_CONFIG, config, base.W_enc, "d_in", "num_latents")
+    # num_latents 0, the default, means d_in times expansion_factor.
+    sizes = {key: value for key, value in config.items() if key != "num_latents" or value}
+    if "num_latents" not in sizes and isinstance(config.get("expansion_factor"), int):
+        sizes["num_latents"] = base.d_in * config["expansion_factor"]
+    check_sizes(SPARSIFY_CONFIG, sizes, base.W_enc, "d_in", "num_latents")
     try:
         sae = TopKSae(base, config.get("k"))  # type: ignore[arg-type]  # checked there
     except InputError as error:
@@ -84,6 +88,7 @@ def read_pt(path: Path) -> tuple[Autoencoder, ...]:
     if "pre_bias" in arrays:
         return (_openai(arrays, settings),)
     check_names({**arrays, **settings}, PARAMETERS, "a .pt file")
+    check_names(arrays, PARAMETERS, "a .pt file")
     return _instances(arrays)
 
 
@@ -95,6 +100,7 @@ def _openai(arrays: Arrays, settings: dict[str, object]) -> Autoencoder:
         {**arrays, **settings}, names, "OpenAI's .pt file",
         (*statistics, "activation", "activation_state_dict"),
     )  # fmt: skip
+    check_names(arrays, names, "OpenAI's .pt file", statistics)
     activation = settings.get("activation", "ReLU")
     if activation != "ReLU":
         raise InputError(

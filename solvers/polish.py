@@ -2,9 +2,11 @@
 
 from typing import NamedTuple
 
+import numpy as np
+
 from solvers.expected_loss import ExpectedLoss, expected_loss
 from solvers.law_arrays import law_arrays
-from solvers.minimize import minimize_from
+from solvers.minimize import SMALL_BIAS, minimize_from
 from solvers.objectives import Objective
 from solvers.parameters import ScaledProblem
 from solvers.relative_loss import tied_b_dec
@@ -72,5 +74,10 @@ def polish(law: Law, sae: Sae, objective: Objective) -> Polished:
         sae.W_enc, sae.b_enc / problem.size, sae.W_dec, sae.b_dec / problem.size
     )
     end, vector = minimize_from(problem, start)
+    if problem.loss.tied:
+        # The relative loss has a barrier at every b_i = 0; the gain is on its positive side.
+        across = minimize_from(problem, problem.loss.positive_biases(vector, SMALL_BIAS))
+        if across[0].total < end.total or not np.isfinite(end.total):
+            end, vector = across
     polished = problem.sae(vector)
     return Polished(polished, expected_loss(law, polished, objective), end.converged)

@@ -15,7 +15,9 @@ from solvers.weight_files import (
     Arrays,
     check_names,
     check_sizes,
+    check_vector,
     expect_files,
+    inside,
     oriented,
     positive,
     read_config,
@@ -90,6 +92,7 @@ def _build(
     build = Sae.from_centred_encoder if subtracts else Sae
     if architecture == "gated":
         W_enc, W_dec, b_dec = (arrays[name] for name in ("W_enc", "W_dec", "b_dec"))
+        check_vector(arrays, "r_mag", "b_gate")
         # The magnitude path shares the gate's directions: W_enc · exp(r_mag).
         magnitude = build(W_enc * np.exp(arrays["r_mag"]), arrays["b_mag"], W_dec, b_dec)
         gate = build(W_enc, arrays["b_gate"], W_dec, b_dec)
@@ -100,13 +103,13 @@ def _build(
         return JumpReluSae(base, arrays["threshold"])
     if architecture == "standard":
         return base
-    if config.get("rescale_acts_by_decoder_norm", False):
+    if _setting(config, "rescale_acts_by_decoder_norm"):
         # They are ranked by p_i ‖d_i‖: those of the SAE with unit atoms and the same x̂.
         norms = base.decoder_norms
         if not norms.all():
             raise InputError("W_dec: expected no zero row beside rescale_acts_by_decoder_norm")
         base = Sae(base.W_enc * norms, base.b_enc * norms, base.W_dec / norms[:, None], base.b_dec)
-    k = config.get("k", (config.get("activation_fn_kwargs") or {}).get("k"))
+    k = config.get("k", inside(CONFIG, config, "activation_fn_kwargs").get("k"))
     try:
         return TopKSae(base, k)  # type: ignore[arg-type]  # checked there
     except InputError as error:
@@ -116,7 +119,8 @@ def _build(
 def _origin(
     architecture: str, config: dict[str, Any], subtracts: bool, turned: tuple[str, ...]
 ) -> Origin:
-    details = (config.get("metadata") or {}).get("training_architecture_details") or {}
+    metadata = inside(CONFIG, config, "metadata")
+    details = inside(CONFIG, metadata, "training_architecture_details")
     settings = {**details, **config}
     l1 = positive(CONFIG, "l1_coefficient", settings.get("l1_coefficient"))
     l0 = positive(CONFIG, "l0_coefficient", settings.get("l0_coefficient"))
@@ -126,19 +130,32 @@ def _origin(
         notes.append(
             "SAELens trains its standard SAEs with --sparsity decoder-norm --decoder free"
         )
-    if architecture == "topk" and config.get("rescale_acts_by_decoder_norm", False):
+    if architecture == "topk" and _setting(config, "rescale_acts_by_decoder_norm"):
         notes.append("latents are ranked by p_i ‖d_i‖; read as the same SAE with unit atoms")
+    plain = settings.get("lp_norm", 1) == 1 and settings.get(
+        "scale_sparsity_penalty_by_decoder_norm", True
+    )
+    if architecture in ("standard", "gated") and not plain:
+        notes[1:] = ["its penalty is not Σ f_i ‖d_i‖; give the objective's options"]
     loss = {
-        "standard": "objective",
-        "gated": "gated",
+        "standard": "objective" if plain else "",
+        "gated": "gated" if plain else "",
         "jumprelu": "l0" if settings.get("jumprelu_sparsity_loss_mode", "step") == "step" else "",
         "topk": "squared",
     }[architecture]
     return Origin(
         library="SAELens",
-        convention="saelens-standard" if architecture in ("standard", "gated") else "",
+        convention="saelens-standard" if loss in ("objective", "gated") else "",
         loss=loss,
-        l1=l1 if architecture in ("standard", "gated") else None,
+        l1=l1 if loss in ("objective", "gated") else None,
         l0=l0 if loss == "l0" else None,
         notes=(*notes, *turned),
     )
+
+
+def _setting(config: dict[str, Any], key: str) -> bool:
+    """Return a setting that is true or false, false by default."""
+    value = config.get(key, False)
+    if not isinstance(value, bool):
+        raise InputError(f"{CONFIG}: {key}: expected true or false, got {value!r}")
+    return value

@@ -145,6 +145,10 @@ def torch_state(path: Path) -> tuple[Arrays, dict[str, Any]]:
     if not isinstance(state, dict):
         raise InputError(f"expected a dict of tensors, got {type(state).__name__}")
     named = {str(name): value for name, value in state.items()}
+    # A tensor may repeat one number of the file without holding it again.
+    size = sum(value.numel() for value in named.values() if isinstance(value, torch.Tensor)) * 8
+    if size > LARGEST_WEIGHTS:
+        raise InputError(f"expected at most {LARGEST_WEIGHTS} bytes of tensors, got {size}")
     plain = {name: value for name, value in named.items() if isinstance(value, str | dict)}
     return {name: _tensor(name, named[name]) for name in named if name not in plain}, plain
 
@@ -198,7 +202,7 @@ def oriented(
     for name, (rows, columns) in documented.items():
         shape = (arrays[rows].size, arrays[columns].size)
         given = arrays[name].shape
-        if shape[0] == shape[1] == given[-1]:
+        if given == shape and shape[0] == shape[1]:
             notes.append(f"{name}: square, so both orientations fit; read as documented")
         elif given == shape[::-1]:
             found[name] = arrays[name].T
@@ -248,3 +252,26 @@ def positive(file: str, key: str, value: object) -> float | None:
     if not (number and 0 < value < float("inf")):  # type: ignore[operator]  # a number
         raise InputError(f"{file}: {key}: expected a number ≥ 0, got {value!r}")
     return float(value)  # type: ignore[arg-type]
+
+
+def inside(file: str, config: Mapping[str, Any], key: str) -> dict[str, Any]:
+    """Return an object inside a configuration, empty if it is missing.
+
+    Examples
+    --------
+    >>> inside("cfg.json", {"metadata": None}, "metadata")
+    {}
+    """
+    value = config.get(key)
+    if value is not None and not isinstance(value, dict):
+        raise InputError(f"{file}: {key}: expected a JSON object, got {value!r:.60}")
+    return value or {}
+
+
+def check_vector(arrays: Arrays, name: str, like: str) -> None:
+    """Refuse an array that is not a vector as long as another."""
+    if arrays[name].shape != (arrays[like].size,):
+        raise InputError(
+            f"{name}: expected shape ({arrays[like].size},), as {like} has, "
+            f"got {arrays[name].shape}"
+        )

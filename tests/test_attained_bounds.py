@@ -189,3 +189,8 @@ def test_relative_radial_bound_is_the_mean_of_the_pointwise_minimum() -> None:
         r, share = grid[:, None], np.linspace(0, 1, 3001)
         least = ((1 - share) ** 2 + l1 * r * share).min(axis=1)
         assert float(bound.subs(L1, l1)) == pytest.approx(least.mean(), abs=2e-4)
+
+
+def test_collinear_segments_are_one_ray_even_if_their_roots_do_not_reduce() -> None:
+    far = 1_000_003
+    assert bound_attained_from(rays((1000, 1001), (1000 * far, 1001 * far))) == 0

@@ -3,6 +3,7 @@
 import json
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,8 @@ def test_dictionary_learning_gated(tmp_path: Path) -> None:
     encoded = (X - w["decoder_bias"]) @ w["encoder.weight"].T
     gate = (encoded + w["gate_bias"] > 0).double()
     f = gate * torch.relu(w["r_mag"].exp() * encoded + w["mag_bias"])
-    path = write_trainer(tmp_path / "trainer_0", "GatedAutoEncoder", w, l1_penalty=0.25)
+    settings = {"trainer_class": "GatedSAETrainer", "l1_penalty": 0.25}
+    path = write_trainer(tmp_path / "trainer_0", "GatedAutoEncoder", w, **settings)
     agrees(path, f, f @ w["decoder.weight"].T + w["decoder_bias"])
     assert load_checkpoint(path).origin.l1 == 0.25
 
@@ -247,7 +249,7 @@ def test_a_configuration_beside_another_librarys_weights(tmp_path: Path) -> None
 
 
 def test_what_lies_in_a_folder(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="expected a checkpoint in this folder, found none"):
+    with pytest.raises(InputError, match=r"expected a checkpoint in this folder \(ae.pt, "):
         find_checkpoints(tmp_path)
     w = tensors(W_enc=(D, N), b_enc=(N,), W_dec=(N, D), b_dec=(D,))
     saelens = write_saelens(tmp_path / "b", w, architecture="standard")
@@ -271,4 +273,131 @@ def test_a_pt_that_unpacks_to_too_much_is_not_opened(tmp_path: Path) -> None:
             for _ in range(1100):
                 member.write(bytes(2**20))
     with pytest.raises(InputError, match="expected at most 1073741824 bytes of tensors"):
+        load_checkpoint(path)
+
+
+def test_which_trainer_trained_it_decides_the_convention(tmp_path: Path) -> None:
+    w = tensors(**{"encoder.weight": (N, D), "encoder.bias": (N,), "decoder.weight": (D, N),
+                   "bias": (D,)})  # fmt: skip
+    for number, (trainer, convention) in enumerate(
+        (
+            ("StandardTrainer", "dictionary-learning"),
+            ("StandardTrainerAprilUpdate", "april-update"),
+            ("SomethingNewTrainer", ""),
+        )
+    ):
+        settings = {"trainer_class": trainer, "l1_penalty": 0.1}
+        path = write_trainer(tmp_path / f"trainer_{number}", "AutoEncoder", w, **settings)
+        origin = load_checkpoint(path).origin
+        assert (origin.convention, origin.l1) == (convention, 0.1 if convention else None)
+
+
+def test_saelens_penalties_that_are_not_its_present_one_are_not_assumed(tmp_path: Path) -> None:
+    w = tensors(W_enc=(D, N), b_enc=(N,), W_dec=(N, D), b_dec=(D,))
+    for number, setting in enumerate(
+        ({"scale_sparsity_penalty_by_decoder_norm": False}, {"lp_norm": 0.5})
+    ):
+        path = write_saelens(tmp_path / str(number), w, l1_coefficient=0.1, **setting)
+        origin = load_checkpoint(path).origin
+        assert (origin.convention, origin.loss, origin.l1) == ("", "", None)
+        assert "give the objective's options" in " ".join(origin.notes)
+
+
+def test_sparsify_widths_by_expansion_factor(tmp_path: Path) -> None:
+    assert load_checkpoint(write_sparsify(tmp_path / "a", num_latents=0)).d_sae == N
+    with pytest.raises(InputError, match=r"num_latents: expected 5, as in the .* got 6"):
+        load_checkpoint(write_sparsify(tmp_path / "b", num_latents=0, expansion_factor=2))
+
+
+def corrupted(path: Path, position: int) -> None:
+    content = bytearray(path.read_bytes())
+    content[position] ^= 0xFF
+    path.write_bytes(bytes(content))
+
+
+def test_flipped_bytes_never_give_a_traceback(tmp_path: Path) -> None:
+    """Every byte of three small files, one after the other."""
+    rng = np.random.default_rng(0)
+    arrays = {"W_enc": np.ones((2, 3)), "b_enc": np.ones(3), "W_dec": np.ones((3, 2)),
+              "b_dec": np.zeros(2)}  # fmt: skip
+    originals = tmp_path / "a.npz", tmp_path / "b.pt"
+    np.savez_compressed(originals[0], **arrays)
+    torch.save({name: torch.tensor(array) for name, array in arrays.items()}, originals[1])
+    for original in originals:
+        content = original.read_bytes()
+        for position in rng.choice(len(content), size=min(len(content), 250), replace=False):
+            path = tmp_path / f"flipped{original.suffix}"
+            path.write_bytes(content)
+            corrupted(path, int(position))
+            with suppress(InputError):
+                load_checkpoint(path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"activation_fn_kwargs": [1], "architecture": "topk"}, "expected a JSON object, got"),
+        ({"metadata": "x"}, "cfg.json: metadata: expected a JSON object"),
+        ({"metadata": {"training_architecture_details": 3}}, "training_architecture_details: exp"),
+        (
+            {"architecture": "topk", "k": 1, "rescale_acts_by_decoder_norm": "false"},
+            "true or false",
+        ),
+        ({"d_in": [1]}, r"d_in: expected 3, as in the encoder's weights, got \[1\]"),
+    ],
+)
+def test_saelens_settings_of_wrong_types(
+    tmp_path: Path, changes: dict[str, Any], message: str
+) -> None:
+    w = tensors(W_enc=(D, N), b_enc=(N,), W_dec=(N, D), b_dec=(D,))
+    with pytest.raises(InputError, match=message):
+        load_checkpoint(write_saelens(tmp_path / "sae", w, **changes))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"k": torch.tensor(2.7)}, "k: expected a whole number, got 2.7"),
+        ({"k": torch.tensor(np.nan)}, "k: expected finite numbers, got nan"),
+        ({"k": "2"}, "k: expected this array in dictionary_learning's"),
+        ({"encoder.weight": "abc"}, "encoder.weight: expected this array in dictionary_learning"),
+        ({"threshold": torch.tensor(1j)}, "threshold: expected an array of real numbers"),
+    ],
+)
+def test_dictionary_learning_values_of_wrong_kinds(
+    tmp_path: Path, changes: dict[str, Any], message: str
+) -> None:
+    name = "BatchTopKSAE" if "threshold" in changes else "AutoEncoderTopK"
+    path = write_trainer(tmp_path / "trainer_0", name, {**topk_state(), **changes})
+    with pytest.raises(InputError, match=message):
+        load_checkpoint(path)
+
+
+def test_r_mag_must_be_a_vector_of_the_latents(tmp_path: Path) -> None:
+    w = tensors(W_enc=(D, N), b_gate=(N,), b_mag=(N,), W_dec=(N, D), b_dec=(D,))
+    for shape in ((D, 1), (1,), (N + 1,)):
+        path = write_saelens(
+            tmp_path / str(shape), {**w, "r_mag": torch.zeros(shape)}, architecture="gated"
+        )
+        with pytest.raises(InputError, match=r"r_mag: expected shape \(5,\), as b_gate has"):
+            load_checkpoint(path)
+    big = {**w, "r_mag": torch.full((N,), 1000.0, dtype=torch.float64)}
+    with pytest.raises(InputError, match="W_enc: expected finite numbers, got"):
+        load_checkpoint(write_saelens(tmp_path / "big", big, architecture="gated"))
+
+
+def test_tensors_that_repeat_one_number_are_not_unpacked(tmp_path: Path) -> None:
+    path = tmp_path / "weights.pt"
+    wide = torch.zeros(1).expand(20_000, 10_000)
+    torch.save({"W_enc": wide, "b_enc": wide, "W_dec": wide, "b_dec": wide}, path)
+    assert path.stat().st_size < 10_000
+    with pytest.raises(InputError, match="expected at most 1073741824 bytes of tensors, got"):
+        load_checkpoint(path)
+
+
+def test_a_number_beyond_any_exponent_in_a_configuration(tmp_path: Path) -> None:
+    w = tensors(W_enc=(D, N), b_enc=(N,), W_dec=(N, D), b_dec=(D,))
+    path = write_saelens(tmp_path / "sae", w)
+    (path / "cfg.json").write_text('{"d_in": 1e999999999999999999999}')
+    with pytest.raises(InputError, match="expected JSON, but this is something else"):
         load_checkpoint(path)

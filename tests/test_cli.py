@@ -332,7 +332,8 @@ def test_check_several_and_the_instances_of_a_file(
         capsys, "check", "shared", ABSORBED, POST, "--l1", 0.1, "--starts", 4, "--report", page
     )
     assert status == 0
-    assert len(out.splitlines()) == 1 + 1 + 5
+    rows = [line for line in out.splitlines() if line.split()[0].isdigit()]
+    assert len(rows) == 1 + 5
     assert "6 SAEs on shared" in page.read_text()
     document = run_json(capsys, "check", "shared", SAELENS, ABSORBED, "--starts", 2)
     assert [check["verdict"] for check in document["checks"]] == ["optimum", "basin"]
@@ -362,7 +363,7 @@ def test_check_writes_one_page_with_nothing_from_outside(
 
 BAD_CHECKS = [
     (["{w}"], "--l1: expected λ, which this file does not hold"),
-    (["{dir}"], "expected a checkpoint in this folder, found none"),
+    (["{dir}"], "or .pt), found none"),
     (["{dir}/none.npz"], "no such file or folder"),
     (["{w}", "--l1", "0.1", "--report", "{dir}/page.pdf"], "expected a page ending in .html"),
     (["{w}", "--l1", "0.1", "--report", "{dir}/no/page.html"], "page.html: cannot be written"),
@@ -411,3 +412,63 @@ def test_check_of_another_dimension_says_which_law_to_pass(
     assert status == 2
     assert "expected d_in = 3, the dimension of the law" in err
     assert "pass the law that this SAE was trained on" in err
+
+
+def test_names_that_are_no_text_or_no_mathematics(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, weights: Path
+) -> None:
+    law = tmp_path / "a$\\frac$ & <b>.json"
+    law.write_text('{"sets": [2, 2]}')
+    odd = tmp_path / os.fsdecode(b"w\xff.npz")
+    odd.write_bytes(weights.read_bytes())
+    page = tmp_path / "page.html"
+    status, _, err = run(capsys, "check", law, odd, "--l1", 0.1, "--starts", 1, "--report", page)
+    assert (status, err) == (0, "")
+    text = page.read_text(encoding="utf-8")
+    assert "&lt;b&gt;" in text
+    assert "<b>.json" not in text
+
+
+def test_one_sample_has_no_standard_error(
+    capsys: pytest.CaptureFixture[str], weights: Path
+) -> None:
+    arguments = ("check", "shared", weights, "--l1", 0.1, "--starts", 1, "--sampled")
+    assert run_json(capsys, *arguments, 1)["sampled"]["standard_error"] is None
+    assert run_json(capsys, *arguments, "1e3")["sampled"]["samples"] == 1000
+    status, _, err = run(capsys, *arguments, "1.5")
+    assert (status, err.count("\n")) == (2, 1)
+
+
+def test_weights_that_overflow_are_one_line(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "params.npz"
+    np.savez(path, W_enc=np.full((2, 1), 1e200), b_enc=[0.0], W_dec=np.full((1, 2), 1e200),
+             b_dec=[0.0, 0.0], threshold=[0.0])  # fmt: skip
+    status, out, err = run(capsys, "check", "shared", path, "--l1", 0.1)
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    assert "does not overflow a double" in err
+
+
+def test_an_interrupt_keeps_the_checks_that_were_finished(tmp_path: Path, weights: Path) -> None:
+    folder = tmp_path / "many"
+    folder.mkdir()
+    for number in range(3):
+        (folder / f"{number}.npz").write_bytes(weights.read_bytes())
+    command = [sys.executable, "-m", "solvers.cli", "check", "shared", folder, "--l1", "0.1"]
+    # The first SAE's starts are kept for the others, so the first is what takes long.
+    slow = [*command, "--starts", "100000"]
+    process = subprocess.Popen(slow, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    time.sleep(4)
+    process.send_signal(2)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert out == ""
+    assert "interrupted" in err
+
+
+def test_train_makes_its_folder(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    folder = tmp_path / "a" / "b"
+    arguments = ("--latents", 2, "--l1", 0.1, "--samples", 2048, "--save", folder)
+    assert run(capsys, "train", "shared", *arguments)[0] == 0
+    assert [path.name for path in folder.iterdir()] == ["sae_0.npz"]

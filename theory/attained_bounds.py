@@ -158,11 +158,14 @@ def _rays(law: Law) -> tuple[list[Ray], list[Vector]]:
             if length == 0:
                 continue
             direction = tuple(sympy.simplify(entry / length) for entry in vertex)
-            known = rays.get(direction)
+            # Rays are told apart before the root of ‖x‖ comes in, which sympy may not reduce.
+            first = next(abs(entry) for entry in vertex if entry != 0)
+            key = tuple(sympy.radsimp(sympy.simplify(entry / first)) for entry in vertex)
+            known = rays.get(key)
             if known is None or length > known.length:
-                rays[direction] = Ray(direction, length, by_segment)
+                rays[key] = Ray(direction, length, by_segment)
             elif length == known.length and by_segment:
-                rays[direction] = Ray(direction, length, True)
+                rays[key] = Ray(known.direction, length, True)
     return list(rays.values()), off_rays
 
 

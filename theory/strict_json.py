@@ -1,7 +1,7 @@
 """JSON read strictly: exact decimals, no NaN, no key twice, and errors that say what is wrong."""
 
 import json
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ def read_json(path: Path) -> Any:
         )
     except json.JSONDecodeError as error:
         raise InputError(f"expected JSON, but {error}") from None
-    except (UnicodeDecodeError, RecursionError):
+    except (UnicodeDecodeError, RecursionError, InvalidOperation):
         raise InputError("expected JSON, but this is something else") from None
     except OSError as error:
         raise InputError(f"cannot be read: {error.strerror}") from None
