@@ -5,38 +5,17 @@ Exit status 0: done; 1: a check failed; 2: bad input or usage, with one line on 
 
 import argparse
 import io
-import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeAlias
 
-from solvers.check_report import check_document, check_text, comparison_text
-from solvers.checkpoints import find_checkpoints, load_checkpoint, load_checkpoints
-from solvers.crosscheck import cross_check_all, objective_for
-from solvers.expected_loss import expected_loss
-from solvers.files import check_writable, written_beside
-from solvers.minimize import minimize_loss
-from solvers.objectives import DECODERS, RECONSTRUCTIONS, SPARSITIES, Objective
-from solvers.progress import ProgressLine
-from solvers.report import (
-    claims_document,
-    claims_text,
-    loss_document,
-    loss_text,
-    optimum_document,
-    optimum_text,
-    to_json,
-    training_document,
-    training_text,
-)
-from solvers.sae import Autoencoder
-from solvers.train import Schedule, train
-from solvers.verify import verify
+from solvers import commands
+from solvers.objectives import DECODERS, RECONSTRUCTIONS, SPARSITIES
+from solvers.train import Schedule
+from theory.derivation_topics import FORMATS, TOPICS
 from theory.errors import InputError
-from theory.law_files import load_law
-from theory.laws import Law
 from theory.ledger import LEDGER
 
 _LAW = (
@@ -45,15 +24,15 @@ _LAW = (
 )
 
 
-_LARGEST_COUNT = 10**9
-
-
 class _Parser(argparse.ArgumentParser):
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings, allow_abbrev=False)
 
     def error(self, message: str) -> NoReturn:
         raise InputError(f"{message} (see {self.prog} --help)")
+
+
+Subparsers: TypeAlias = "argparse._SubParsersAction[_Parser]"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -94,17 +73,24 @@ def _parser() -> argparse.ArgumentParser:
         prog="sae-theory",
         description="An exact theory of sparse autoencoders on data whose features are known.",
     )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for add in (_add_verify, _add_loss, _add_check, _add_derive, _add_optimum, _add_train):
+        add(subparsers)
+    return parser
 
-    command = commands.add_parser(
+
+def _add_verify(subparsers: Subparsers) -> None:
+    command = subparsers.add_parser(
         "verify", help="prove and check the discussion's claims, one by one"
     )
     known = ", ".join(claim.id for claim in LEDGER)
     command.add_argument("claims", nargs="*", metavar="CLAIM", help=f"default: all of {known}")
     _add_json(command)
-    command.set_defaults(run=_verify)
+    command.set_defaults(run=commands.run_verify)
 
-    command = commands.add_parser("loss", help="the exact expected loss of an SAE on a law")
+
+def _add_loss(subparsers: Subparsers) -> None:
+    command = subparsers.add_parser("loss", help="the exact expected loss of an SAE on a law")
     command.add_argument("law", metavar="LAW", help=_LAW)
     command.add_argument(
         "weights",
@@ -116,9 +102,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_objective(command)
     _add_json(command)
-    command.set_defaults(run=_loss)
+    command.set_defaults(run=commands.run_loss)
 
-    command = commands.add_parser(
+
+def _add_check(subparsers: Subparsers) -> None:
+    command = subparsers.add_parser(
         "check", help="hold trained SAEs against the optimum: how far, and why"
     )
     command.add_argument("law", metavar="LAW", help=_LAW)
@@ -136,9 +124,11 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--report", type=Path, metavar="FILE.html", help="write a page")
     _add_objective(command, from_file=True)
     _add_json(command)
-    command.set_defaults(run=_check)
+    command.set_defaults(run=commands.run_check)
 
-    command = commands.add_parser("optimum", help="minimise the exact loss from many starts")
+
+def _add_optimum(subparsers: Subparsers) -> None:
+    command = subparsers.add_parser("optimum", help="minimise the exact loss from many starts")
     command.add_argument("law", metavar="LAW", help=_LAW)
     command.add_argument("--latents", type=int, required=True, metavar="N", help="width")
     command.add_argument("--starts", type=int, default=32, metavar="K", help="default: 32")
@@ -149,8 +139,36 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_objective(command)
     _add_json(command)
-    command.set_defaults(run=_optimum)
-    command = commands.add_parser("train", help="train SAEs on samples of a law, as libraries do")
+    command.set_defaults(run=commands.run_optimum)
+
+
+def _add_derive(subparsers: Subparsers) -> None:
+    command = subparsers.add_parser("derive", help="write derivations as documents, checked")
+    command.add_argument(
+        "topics",
+        nargs="*",
+        metavar="TOPIC",
+        help=f"default: all of {', '.join(TOPICS)}; with --code, one LAW",
+    )
+    command.add_argument("--code", metavar="CODE", help="axis-aligned | diagonal | rotated:DEGREES"
+                         " | JSON file of atoms")  # fmt: skip
+    command.add_argument("--l1", metavar="λ", help="with --code: derive the optimal loss too")
+    command.add_argument("--format", default="md", help=" | ".join(FORMATS))
+    command.add_argument(
+        "--out",
+        type=Path,
+        default=Path("derivations"),
+        metavar="FOLDER",
+        help="default: derivations",
+    )
+    _add_json(command)
+    command.set_defaults(run=commands.run_derive)
+
+
+def _add_train(subparsers: Subparsers) -> None:
+    command = subparsers.add_parser(
+        "train", help="train SAEs on samples of a law, as libraries do"
+    )
     command.add_argument("law", metavar="LAW", help=_LAW)
     command.add_argument("--latents", type=int, required=True, metavar="N", help="width")
     command.add_argument("--instances", type=int, default=1, metavar="K", help="default: 1")
@@ -170,8 +188,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--save", type=Path, metavar="FOLDER", help="write sae_0.npz, ... there")
     _add_objective(command)
     _add_json(command)
-    command.set_defaults(run=_train)
-    return parser
+    command.set_defaults(run=commands.run_train)
 
 
 def _add_json(command: argparse.ArgumentParser) -> None:
@@ -204,181 +221,12 @@ def _add_objective(command: argparse.ArgumentParser, from_file: bool = False) ->
     )
 
 
-def _objective(options: argparse.Namespace) -> Objective:
-    try:
-        return Objective(
-            l1=options.l1,
-            reconstruction=options.reconstruction,
-            sparsity=options.sparsity,
-            decoder=options.decoder,
-            weight_decay=options.weight_decay,
-        )
-    except InputError as error:
-        raise InputError(f"--{str(error).replace('weight_decay', 'weight-decay')}") from None
-
-
-def _print(options: argparse.Namespace, document: dict[str, Any], text: str) -> None:
-    print(to_json(document) if options.json else text)
-
-
-def _verify(options: argparse.Namespace) -> int:
-    claims = verify(options.claims, progress=ProgressLine("claims"))
-    _print(options, claims_document(claims), claims_text(claims))
-    return 0 if all(claim.passed for claim in claims) else 1
-
-
-def _loss(options: argparse.Namespace) -> int:
-    objective = _objective(options)
-    if not options.weights:
-        raise InputError("WEIGHTS: expected a file or folder, got an empty name")
-    law, sae = load_law(options.law), load_checkpoint(options.weights, options.instance)
-    if sae.d_in != law.dimension:
-        raise InputError(
-            f"{options.weights}: W_enc: expected d_in = {law.dimension}, the dimension of the "
-            f"law {options.law}, got {sae.d_in}"
-        )
-    loss = expected_loss(law, sae, objective)
-    _print(options, loss_document(loss), loss_text(loss, sae))
-    return 0
-
-
 def _whole(text: str) -> int:
     """Return a whole number, also from a notation such as 1e6."""
     value = float(text)
     if not value.is_integer():
         raise ValueError(text)
     return int(value)
-
-
-def _check(options: argparse.Namespace) -> int:
-    law = load_law(options.law)
-    _check_report_path(options.report)
-    for name, value, least in (("starts", options.starts, 1), ("sampled", options.sampled, 0)):
-        if value is not None and not least <= value <= _LARGEST_COUNT:
-            raise InputError(f"--{name}: expected {least} to {_LARGEST_COUNT}, got {value}")
-    if options.seed < 0:
-        raise InputError(f"--seed: expected a whole number ≥ 0, got {options.seed}")
-    saes = []
-    for weights in options.weights:
-        if not weights:
-            raise InputError("WEIGHTS: expected a file or folder, got an empty name")
-        for path in find_checkpoints(weights):
-            for name, sae in _instances(path, options.instance):
-                saes.append((name, sae, _objective_of(options, name, sae, law)))
-    progress = ProgressLine("SAEs" if len(saes) > 1 else "starts")
-    checks = cross_check_all(
-        law, saes, starts=options.starts, seed=options.seed, samples=options.sampled,
-        progress=progress,
-    )  # fmt: skip
-    if options.report is not None:
-        # Matplotlib takes half a second to import; only this option needs it.
-        from solvers.check_page import check_page, comparison_page  # noqa: PLC0415
-
-        command = shlex.join(["sae-theory", *options.arguments])
-        one = len(checks) == 1
-        page = check_page(checks[0][1], checks[0][0], command) if one else (
-            comparison_page(checks, command)
-        )  # fmt: skip
-        with written_beside(options.report) as temporary:
-            # A file's name need not be text.
-            temporary.write_text(page, encoding="utf-8", errors="replace")
-    if len(checks) == 1 and len(saes) == 1:
-        _print(options, check_document(checks[0][1]), check_text(checks[0][1]))
-    else:
-        rows = [{"weights": name, **check_document(check)} for name, check in checks]
-        _print(options, {"checks": rows, "interrupted": len(checks) < len(saes)},
-               comparison_text(checks))  # fmt: skip
-    if len(checks) < len(saes):
-        print(f"sae-theory: interrupted: {len(checks)} of {len(saes)} SAEs were checked",
-              file=sys.stderr)  # fmt: skip
-        return 130
-    return 0
-
-
-def _check_report_path(path: Path | None) -> None:
-    if path is not None:
-        if path.suffix.lower() not in (".html", ".htm"):
-            raise InputError(f"{path}: expected a page ending in .html")
-        check_writable(path)
-
-
-def _instances(path: Path, instance: int | None) -> list[tuple[str, Autoencoder]]:
-    """Return the SAEs in a checkpoint, each with a name."""
-    if instance is not None:
-        return [(f"{path}, instance {instance}", load_checkpoint(path, instance))]
-    saes = load_checkpoints(path)
-    several = len(saes) > 1
-    return [(f"{path}, instance {i}" if several else str(path), sae) for i, sae in enumerate(saes)]
-
-
-def _objective_of(options: argparse.Namespace, name: str, sae: Autoencoder, law: Law) -> Objective:
-    if sae.d_in != law.dimension:
-        raise InputError(
-            f"{name}: W_enc: expected d_in = {law.dimension}, the dimension of the law "
-            f"{options.law}, got {sae.d_in}; pass the law that this SAE was trained on"
-        )
-    given = {field: getattr(options, field)
-             for field in ("reconstruction", "sparsity", "decoder", "weight_decay")}  # fmt: skip
-    try:
-        return objective_for(sae, options.l1, **given)
-    except InputError as error:
-        raise InputError(f"{name}: {str(error).replace('weight_decay', 'weight-decay')}") from None
-
-
-def _optimum(options: argparse.Namespace) -> int:
-    objective, law = _objective(options), load_law(options.law)
-    if options.save is not None:
-        if options.save.suffix != ".npz":
-            raise InputError(f"{options.save}: expected a file ending in .npz")
-        check_writable(options.save)
-    if options.plot is not None:
-        # Matplotlib takes half a second to import; only this option needs it.
-        from solvers.figures import check_figure_path, draw_optimum  # noqa: PLC0415
-
-        check_figure_path(options.plot)
-        check_writable(options.plot)
-    try:
-        optimum = minimize_loss(
-            law,
-            options.latents,
-            objective,
-            starts=options.starts,
-            seed=options.seed,
-            progress=ProgressLine("starts"),
-        )
-    except InputError as error:
-        # What Python calls n_latents is --latents here.
-        raise InputError(f"--{str(error).removeprefix('n_')}") from None
-    if options.save is not None:
-        optimum.sae.save(options.save)
-    if options.plot is not None:
-        draw_optimum(law, optimum, options.plot)
-    _print(options, optimum_document(optimum), optimum_text(optimum))
-    return 130 if optimum.interrupted else 0
-
-
-def _train(options: argparse.Namespace) -> int:
-    objective, law = _objective(options), load_law(options.law)
-    if options.save is not None:
-        try:
-            options.save.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(f"{options.save}: expected a folder: {error.strerror}") from None
-    try:
-        schedule = Schedule(
-            **{field.name: getattr(options, field.name) for field in fields(Schedule)}
-        )
-        training = train(
-            law, options.latents, objective, schedule, instances=options.instances,
-            seed=options.seed, progress=ProgressLine("steps"),
-        )  # fmt: skip
-    except InputError as error:
-        raise InputError(f"--{str(error).removeprefix('n_')}") from None
-    for number, sae in enumerate(training.saes):
-        if options.save is not None:
-            sae.save(options.save / f"sae_{number}.npz")
-    _print(options, training_document(training), training_text(training))
-    return 130 if training.interrupted else 0
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import sympy
+from numpy.typing import NDArray
 from scipy import integrate, optimize
 
 from solvers.best_activations import best_activation_loss
@@ -27,6 +28,7 @@ from solvers.regions import pair_moments
 from solvers.route_tools import exact_cost
 from solvers.sae import Sae
 from theory.claims import ProofError
+from theory.codes import Code
 from theory.derivations import Derivation, Numeric
 from theory.laws import Law, one_hot_sets, preset
 from theory.loss_proofs import SAMPLE_DECAY
@@ -129,10 +131,37 @@ def _scaled_activation(settings: tuple[Any, ...], values: Values) -> float:
     return _least_total(gain * frame_atoms(_radians(angle)), np.full(2, values["A"]))
 
 
+def _law(setting: Law | str) -> Law:
+    return setting if isinstance(setting, Law) else preset(setting)
+
+
+def _atoms(setting: Code | float) -> Any:
+    """Return the atoms of a code, or of the frame at an angle in degrees."""
+    if isinstance(setting, Code):
+        return np.array(setting.atoms, dtype=np.float64)
+    return frame_atoms(_radians(setting))
+
+
 def _cost_by_quadrature(settings: tuple[Any, ...], values: Values) -> float:
-    name, angle = settings
-    gauge = pointwise_gauge(frame_atoms(_radians(angle)))
-    return quadrature_expectation(preset(name), gauge)[0]
+    law, code = settings
+    return quadrature_expectation(_law(law), pointwise_gauge(_atoms(code)))[0]
+
+
+def _trace(settings: tuple[Any, ...], values: Values) -> float:
+    arrays = law_arrays(settings[0])
+    return float(np.trace(arrays.second_moment) - arrays.mean @ arrays.mean)
+
+
+def _loss_of_frame(settings: tuple[Any, ...], values: Values) -> float:
+    law, code = settings
+    atoms, l1 = _atoms(code), values["lambda"]
+    sae = Sae(atoms.T, np.full(len(atoms), -l1 / 2), atoms, np.zeros(atoms.shape[1]))
+    return expected_loss(law, sae, Objective(l1)).total
+
+
+def _bound_at(settings: tuple[Any, ...], values: Values) -> float:
+    law, l1 = settings
+    return lower_bound(law, Objective(float(l1)), 4).value
 
 
 def _cost_of_rotated_code(settings: tuple[Any, ...], values: Values) -> float:
@@ -185,6 +214,17 @@ def _cost_of_pairs(settings: tuple[Any, ...], values: Values) -> float:
     corners = np.array(list(product((-1.0, 1.0), repeat=k)))
     atoms = np.vstack([np.eye(k), -np.eye(k)]) if code == "axes" else corners / np.sqrt(k)
     return float(np.mean([_least_total(atoms, corner) for corner in corners])) / 2
+
+
+def _cost_of_independent_pairs(settings: tuple[Any, ...], values: Values) -> float:
+    (k,) = settings
+
+    def largest(u: NDArray[np.float64]) -> NDArray[np.float64]:
+        cost: NDArray[np.float64] = np.sqrt(k) * u.max(axis=1)
+        return cost
+
+    found = integrate.cubature(largest, np.zeros(k), np.ones(k), atol=1e-6, rtol=0.0)
+    return float(found.estimate)
 
 
 def _rhombic_atoms(phi: float) -> Any:
@@ -330,12 +370,16 @@ ROUTES: dict[str, Route] = {
     "least activation": _least_activation,
     "scaled activation": _scaled_activation,
     "cost by quadrature": _cost_by_quadrature,
+    "trace of the covariance": _trace,
+    "loss of a frame": _loss_of_frame,
+    "bound at": _bound_at,
     "cost of a rotated code": _cost_of_rotated_code,
     "variance split": _variance_split,
     "cost with one-hot probability": _cost_with_onehot,
     "tie of the costs": _tie_of_costs,
     "tie of the costs in between": _tie_in_between,
     "cost of pairs": _cost_of_pairs,
+    "cost of independent pairs": _cost_of_independent_pairs,
     "cost of a rhombic code": _cost_of_rhombic_code,
     "best rhombic angle": _best_rhombic_angle,
     "best activation": lambda settings, values: float(_pointwise(values).x),

@@ -6,52 +6,18 @@
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Final
 
 from solvers.derivation_figures import FIGURES
 from solvers.derivation_pages import FigureBlock, Page, page_of
-from solvers.figures import Figure, svg_text, write_figure
+from solvers.figures import svg_text, write_figure
 from solvers.files import written_beside
 from solvers.render_html import html, html_index
 from solvers.render_latex import latex
 from solvers.render_markdown import file_name, markdown, markdown_index
-from theory.cost_derivations import (
-    activation_costs,
-    cost_and_angle,
-    magnitudes_in_between,
-    many_pairs,
-    onehot_threshold,
-    principal_directions,
-    the_setting,
-)
-from theory.derivations import Maker
+from theory.derivation_topics import FORMATS, TOPICS
 from theory.errors import InputError
-from theory.loss_derivations import (
-    decay_balance,
-    exact_expectation,
-    radial_optimality,
-    relative_expectation,
-    shrunken_optimum,
-)
 
-FORMATS: Final = ("md", "html", "tex")
 FOLDER = Path("docs/derivations")
-
-#: Every topic, in reading order.
-TOPICS: Final[dict[str, Maker]] = {
-    "setting": the_setting,
-    "activation-cost": activation_costs,
-    "cost-against-angle": cost_and_angle,
-    "principal-components": principal_directions,
-    "onehot-threshold": onehot_threshold,
-    "shrinkage": shrunken_optimum,
-    "radial-bound": radial_optimality,
-    "weight-decay": decay_balance,
-    "relative-loss": relative_expectation,
-    "many-pairs": many_pairs,
-    "in-between": magnitudes_in_between,
-    "exact-loss": exact_expectation,
-}
 
 Progress = Callable[[int, int], None]
 
@@ -106,37 +72,36 @@ def write_pages(pages: Sequence[Page], form: str, folder: Path) -> list[Path]:
             (folder / "figures").mkdir(exist_ok=True)
     except OSError as error:
         raise InputError(f"{folder}: cannot be written: {error.strerror}") from None
-    figures = {name: _figure(name) for name in names}
-    texts: dict[str, str] = {}
-    if form == "html":
-        drawn = {name: svg_text(figure) for name, figure in figures.items()}
-        texts = {f"{file_name(page, pages)}.html": html(page, pages, drawn) for page in pages}
-        if len(pages) > 1:
-            texts["index.html"] = html_index(pages)
-    elif form == "md":
-        texts = {f"{file_name(page, pages)}.md": markdown(page, pages) for page in pages}
-        if len(pages) > 1:
-            texts["index.md"] = markdown_index(pages)
-    else:
-        name = "derivations" if len(pages) > 1 else pages[0].id
-        texts = {f"{name}.tex": latex(pages)}
-    written = []
-    if form != "html":
-        suffix = {"md": "svg", "tex": "pdf"}[form]
-        for name, figure in figures.items():
-            written.append(folder / "figures" / f"{name}.{suffix}")
-            write_figure(figure, written[-1])
+    texts = _texts(pages, form, names)
+    drawn = []
+    for name in names if form == "tex" else ():
+        drawn.append(folder / "figures" / f"{name}.pdf")
+        write_figure(FIGURES[name](), drawn[-1])
     for name, text in texts.items():
-        written.append(folder / name)
-        with written_beside(written[-1]) as temporary:
+        with written_beside(folder / name) as temporary:
             temporary.write_text(text, encoding="utf-8")
-    return written
+    return sorted([*drawn, *(folder / name for name in texts)])
+
+
+def _texts(pages: Sequence[Page], form: str, names: Sequence[str]) -> dict[str, str]:
+    """Return the contents of the text files, by their names below the folder."""
+    if form == "tex":
+        return {f"{'derivations' if len(pages) > 1 else pages[0].id}.tex": latex(pages)}
+    if form == "html":
+        drawn = {name: _svg(name) for name in names}
+        texts = {f"{file_name(page, pages)}.html": html(page, pages, drawn) for page in pages}
+        index = html_index(pages)
+    else:
+        texts = {f"{file_name(page, pages)}.md": markdown(page, pages) for page in pages}
+        texts |= {f"figures/{name}.svg": _svg(name) + "\n" for name in names}
+        index = markdown_index(pages)
+    return {**texts, **({f"index.{form}": index} if len(pages) > 1 else {})}
 
 
 @cache
-def _figure(name: str) -> Figure:
-    """Return a figure, drawn once whatever the formats."""
-    return FIGURES[name]()
+def _svg(name: str) -> str:
+    """Return a figure as SVG, drawn once for Markdown and HTML."""
+    return svg_text(FIGURES[name]())
 
 
 def main() -> None:

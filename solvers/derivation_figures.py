@@ -1,6 +1,7 @@
 """The figures of the derivations, by name; each is drawn from the package's own numbers."""
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from solvers.train import Sampler
 from theory.codes import axis_aligned, diagonal
 from theory.laws import one_hot_sets, preset
 from theory.loss_proofs import SAMPLE_DECAY, decayed_optimum
-from theory.losses import tie_probability_for_every_l1
+from theory.losses import Chamber, tie_probability_for_every_l1
 from theory.moments import covariance, fourth_cumulant
 from theory.symbols import L1
 
@@ -109,7 +110,7 @@ def thresholds() -> Figure:
     figure, (axes,) = panels()
     for name, f in (("shared", 1), ("independent", 0)):
         l1s, ties = [], []
-        for chamber in tie_probability_for_every_l1(axis_aligned(), diagonal(), f):
+        for chamber in _ties(f):
             # Beyond the last chamber's end both codes are the zero code.
             ends = float(chamber.low), float(chamber.high)
             inside = np.linspace(*ends, 60)[1:-1]
@@ -120,6 +121,11 @@ def thresholds() -> Figure:
     axes.text(0.15, 0.05, "diagonal cheaper below", fontsize="small")
     axes.text(0.15, 0.92, "axis-aligned cheaper above", fontsize="small")
     return _curve(figure, axes, "λ (units of A)", "threshold q*")
+
+
+@cache
+def _ties(f: int) -> tuple[Chamber, ...]:
+    return tie_probability_for_every_l1(axis_aligned(), diagonal(), f)
 
 
 def pairs() -> Figure:
@@ -204,6 +210,12 @@ def balance() -> Figure:
     axes.plot(l1s, solved[:, 1], color="black", label="decoder ‖d‖")
     axes.plot(l1s, solved[:, 0], color="0.35", linestyle="--", label="encoder ‖w‖")
     return _curve(figure, axes, "λ (units of A)", f"norm, μ = {float(SAMPLE_DECAY):g}")
+
+
+@cache
+def _decayed(l1: float) -> tuple[float, float]:
+    w, d, _ = decayed_optimum(sympy.Float(l1, 30), SAMPLE_DECAY)
+    return float(w), float(d)
 
 
 def sample_means() -> Figure:

@@ -11,7 +11,7 @@ import sympy
 
 from solvers.derivation_checks import SEED, Compared, run_checks
 from theory.claims import Claim
-from theory.derivations import Check, Decided, Derivation, Numeric, Symbolic
+from theory.derivations import Check, Decided, Derivation, Numeric, Symbolic, readable
 from theory.ledger import LEDGER
 
 
@@ -120,7 +120,7 @@ def page_of(derivation: Derivation) -> Page:
 
 def _verdict(claim: Claim) -> list[Block]:
     finding = claim.prove()
-    explanation = f": {finding.explanation}" if finding.explanation else ""
+    explanation = f": {readable(finding.explanation)}" if finding.explanation else ""
     return [
         Heading(f"The claim {claim.id}"),
         Paragraph(f"“{claim.statement}” ({claim.place})"),

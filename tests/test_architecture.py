@@ -15,6 +15,7 @@ THEORY = (
     "rotated_losses", "relative_losses", "weight_decay", "many_pairs", "bounds", "attained_bounds",
     "claims", "proofs", "loss_proofs",
     "ledger", "derivations", "cost_derivations", "loss_derivations",
+    "derivation_topics", "own_derivations", "code_files",
 )  # fmt: skip
 SOLVERS = (
     "files", "progress", "law_arrays", "cut_square", "regions",
@@ -27,7 +28,7 @@ SOLVERS = (
     "verify", "derivation_checks", "derivation_figures", "derivation_pages",
     "render_markdown", "page_style", "render_html", "render_latex", "derivation_documents",
     "documents", "report",
-    "check_report", "check_page", "cli",
+    "check_report", "check_page", "commands", "cli",
 )  # fmt: skip
 THIRD_PARTY = {
     "theory": {"sympy"},

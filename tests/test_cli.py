@@ -96,11 +96,11 @@ def test_optimum_text_shows_angles(capsys: pytest.CaptureFixture[str]) -> None:
 def test_optimum_says_when_it_has_not_converged(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from solvers import cli  # noqa: PLC0415
+    from solvers import commands  # noqa: PLC0415
 
-    original = cli.minimize_loss
+    original = commands.minimize_loss
     monkeypatch.setattr(
-        cli, "minimize_loss", lambda *a, **k: original(*a, **{**k, "max_iterations": 1})
+        commands, "minimize_loss", lambda *a, **k: original(*a, **{**k, "max_iterations": 1})
     )
     _, out, _ = run(capsys, "optimum", "shared", "--latents", 4, "--l1", 0.1, "--starts", 2)
     assert "the best start has not converged" in out

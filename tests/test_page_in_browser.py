@@ -1,4 +1,4 @@
-"""The page of a check in a real browser: nothing logged, nothing fetched, readable when narrow.
+"""Pages in a real browser: nothing logged, nothing fetched, readable when narrow.
 
 Runs where Chromium and the extra `browser` are installed; with SAE_THEORY_BROWSER set, as in
 CI, their absence is a failure.
@@ -15,6 +15,7 @@ import pytest
 
 from solvers import Objective, cross_check
 from solvers.check_page import check_page, comparison_page
+from solvers.derivation_documents import pages_of, write_pages
 from solvers.frames import frame_sae
 from theory import preset
 
@@ -57,24 +58,59 @@ def browser() -> Iterator[Any]:
         running.close()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [360, 1280])
-@pytest.mark.parametrize("name", ["one", "several"])
-def test_page(pages: dict[str, Path], browser: Any, name: str, width: int, scheme: str) -> None:
-    context = browser.new_context(
-        viewport={"width": width, "height": 800}, color_scheme=scheme, java_script_enabled=True
-    )
+def opened(browser: Any, path: Path, width: int, scheme: str) -> Any:
+    """Return a page that says nothing, fetches nothing and does not scroll sideways."""
+    context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)
     page = context.new_page()
     said: list[str] = []
     asked: list[str] = []
     page.on("console", lambda message: said.append(message.text))
     page.on("pageerror", lambda error: said.append(str(error)))
     page.on("request", lambda request: asked.append(request.url))
-    page.goto(pages[name].as_uri())
+    page.goto(path.as_uri())
     assert said == []
     assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
     assert len([url for url in asked if url.startswith("file:")]) == 1
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+    return page
+
+
+@pytest.fixture(scope="module")
+def derivations(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder of pages; all topics in CI, which has made them anyway, else three."""
+    made = os.environ.get("SAE_THEORY_DERIVATIONS")
+    if made:
+        return Path(made)
+    folder = tmp_path_factory.mktemp("derivations")
+    write_pages(pages_of(("setting", "weight-decay", "exact-loss")), "html", folder)
+    return folder
+
+
+def test_derivations(derivations: Path, browser: Any) -> None:
+    paths = sorted(derivations.glob("*.html"))
+    assert len(paths) >= 4
+    for path in paths:
+        for width in (360, 1280):
+            page = opened(browser, path, width, "light")
+            text = page.inner_text("body")
+            for raw in ("\\frac", "\\sqrt", "$", "\\lambda", "sqrt("):
+                assert raw not in text, (path.name, raw)
+            if path.name != "index.html":
+                formulas = page.query_selector_all("math")
+                assert len(formulas) >= 3
+                heights = [formula.bounding_box()["height"] for formula in formulas]
+                # A formula with a fraction is taller than a line of text.
+                assert max(heights) > 25
+                assert page.query_selector("figure svg") is not None
+                assert page.query_selector("nav a") is not None
+            page.context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1280])
+@pytest.mark.parametrize("name", ["one", "several"])
+def test_page(pages: dict[str, Path], browser: Any, name: str, width: int, scheme: str) -> None:
+    page = opened(browser, pages[name], width, scheme)
     for picture in page.query_selector_all("figure svg"):
         box = picture.bounding_box()
         assert box is not None
@@ -93,7 +129,7 @@ def test_page(pages: dict[str, Path], browser: Any, name: str, width: int, schem
     )
     contrast = brightness(paper) - brightness(ink)
     assert (contrast if scheme == "light" else -contrast) > 150
-    context.close()
+    page.context.close()
 
 
 def brightness(color: str) -> float:

@@ -189,12 +189,14 @@ SQUARED = (
 )
 
 
-def readable(expression: sympy.Expr) -> str:
-    """Return a number as prose has it.
+def readable(expression: sympy.Expr | str) -> str:
+    """Return an expression, or prose with sympy's expressions in it, as people write it.
 
     Examples
     --------
-    >>> readable(2 * sympy.sqrt(2))
-    '2√2'
+    >>> readable(2 * sympy.sqrt(2)), readable("it is sqrt(2)*A/s**2")
+    ('2√2', 'it is √2·A/s²')
     """
-    return re.sub(r"\*?sqrt\((\d+)\)", r"√\1", sympy.sstr(expression))
+    text = expression if isinstance(expression, str) else sympy.sstr(expression)
+    text = re.sub(r"\*?sqrt\((\d+)\)", r"√\1", text)
+    return re.sub(r"(?<=\w)\*(?=\w)", "·", text.replace("**2", "²").replace("**3", "³"))

@@ -207,7 +207,8 @@ def _clip(cell: list[Point], affine: sympy.Expr, signs: Signs) -> list[Point]:
             share = values[i] / (values[i] - values[j])
             kept.append(
                 tuple(
-                    sympy.cancel(a + share * (b - a)) for a, b in zip(vertex, cell[j], strict=True)
+                    sympy.radsimp(sympy.cancel(a + share * (b - a)))
+                    for a, b in zip(vertex, cell[j], strict=True)
                 )
             )
     return kept

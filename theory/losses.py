@@ -148,6 +148,7 @@ def _frame(code: Code) -> list[tuple[sympy.Expr, ...]]:
         elif all(product == 0 for product in products) and sympy.simplify(dot(atom, atom)) == 1:
             axes.append(atom)
         else:
+            axes.clear()
             break
     if len(axes) != code.dimension or paired != code.dimension:
         raise InputError(

@@ -72,7 +72,9 @@ class Signs:
         if abs(number) < _ZERO:
             # Zero, or exact and merely small: sympy evaluates to as many digits as it needs.
             exact = expression.subs(self.witness)
-            if not (exact.is_positive or exact.is_negative):
+            # Of a sum of radicals that is 0, sympy would look for a non-zero digit forever.
+            zero = sympy.expand(sympy.radsimp(exact)) == 0
+            if zero or not (exact.is_positive or exact.is_negative):
                 if sympy.simplify(expression) != 0:
                     raise InputError(
                         f"witness: {expression} vanishes there; expected a point off every "

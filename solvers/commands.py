@@ -1,0 +1,243 @@
+"""What each subcommand does with its parsed options; returns the exit status."""
+
+import argparse
+import shlex
+import sys
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from solvers.check_report import check_document, check_text, comparison_text
+from solvers.checkpoints import find_checkpoints, load_checkpoint, load_checkpoints
+from solvers.crosscheck import cross_check_all, objective_for
+from solvers.expected_loss import expected_loss
+from solvers.files import check_writable, written_beside
+from solvers.minimize import minimize_loss
+from solvers.objectives import Objective
+from solvers.progress import ProgressLine
+from solvers.report import (
+    claims_document,
+    claims_text,
+    loss_document,
+    loss_text,
+    optimum_document,
+    optimum_text,
+    to_json,
+    training_document,
+    training_text,
+)
+from solvers.sae import Autoencoder
+from solvers.train import Schedule, train
+from solvers.verify import verify
+from theory.claims import ProofError
+from theory.code_files import load_code
+from theory.derivation_topics import FORMATS
+from theory.errors import InputError
+from theory.exact_numbers import exact_number
+from theory.law_files import load_law
+from theory.laws import Law
+from theory.own_derivations import own_derivation
+
+_LARGEST_COUNT = 10**9
+
+
+def _objective(options: argparse.Namespace) -> Objective:
+    try:
+        return Objective(
+            l1=options.l1,
+            reconstruction=options.reconstruction,
+            sparsity=options.sparsity,
+            decoder=options.decoder,
+            weight_decay=options.weight_decay,
+        )
+    except InputError as error:
+        raise InputError(f"--{str(error).replace('weight_decay', 'weight-decay')}") from None
+
+
+def _print(options: argparse.Namespace, document: dict[str, Any], text: str) -> None:
+    print(to_json(document) if options.json else text)
+
+
+def run_verify(options: argparse.Namespace) -> int:
+    """Run `sae-theory verify` and return its exit status."""
+    claims = verify(options.claims, progress=ProgressLine("claims"))
+    _print(options, claims_document(claims), claims_text(claims))
+    return 0 if all(claim.passed for claim in claims) else 1
+
+
+def run_loss(options: argparse.Namespace) -> int:
+    """Run `sae-theory loss` and return its exit status."""
+    objective = _objective(options)
+    if not options.weights:
+        raise InputError("WEIGHTS: expected a file or folder, got an empty name")
+    law, sae = load_law(options.law), load_checkpoint(options.weights, options.instance)
+    if sae.d_in != law.dimension:
+        raise InputError(
+            f"{options.weights}: W_enc: expected d_in = {law.dimension}, the dimension of the "
+            f"law {options.law}, got {sae.d_in}"
+        )
+    loss = expected_loss(law, sae, objective)
+    _print(options, loss_document(loss), loss_text(loss, sae))
+    return 0
+
+
+def run_check(options: argparse.Namespace) -> int:
+    """Run `sae-theory check` and return its exit status."""
+    law = load_law(options.law)
+    _check_report_path(options.report)
+    for name, value, least in (("starts", options.starts, 1), ("sampled", options.sampled, 0)):
+        if value is not None and not least <= value <= _LARGEST_COUNT:
+            raise InputError(f"--{name}: expected {least} to {_LARGEST_COUNT}, got {value}")
+    if options.seed < 0:
+        raise InputError(f"--seed: expected a whole number ≥ 0, got {options.seed}")
+    saes = []
+    for weights in options.weights:
+        if not weights:
+            raise InputError("WEIGHTS: expected a file or folder, got an empty name")
+        for path in find_checkpoints(weights):
+            for name, sae in _instances(path, options.instance):
+                saes.append((name, sae, _objective_of(options, name, sae, law)))
+    progress = ProgressLine("SAEs" if len(saes) > 1 else "starts")
+    checks = cross_check_all(
+        law, saes, starts=options.starts, seed=options.seed, samples=options.sampled,
+        progress=progress,
+    )  # fmt: skip
+    if options.report is not None:
+        # Matplotlib takes half a second to import; only this option needs it.
+        from solvers.check_page import check_page, comparison_page  # noqa: PLC0415
+
+        command = shlex.join(["sae-theory", *options.arguments])
+        one = len(checks) == 1
+        page = check_page(checks[0][1], checks[0][0], command) if one else (
+            comparison_page(checks, command)
+        )  # fmt: skip
+        with written_beside(options.report) as temporary:
+            # A file's name need not be text.
+            temporary.write_text(page, encoding="utf-8", errors="replace")
+    if len(checks) == 1 and len(saes) == 1:
+        _print(options, check_document(checks[0][1]), check_text(checks[0][1]))
+    else:
+        rows = [{"weights": name, **check_document(check)} for name, check in checks]
+        _print(options, {"checks": rows, "interrupted": len(checks) < len(saes)},
+               comparison_text(checks))  # fmt: skip
+    if len(checks) < len(saes):
+        print(f"sae-theory: interrupted: {len(checks)} of {len(saes)} SAEs were checked",
+              file=sys.stderr)  # fmt: skip
+        return 130
+    return 0
+
+
+def _check_report_path(path: Path | None) -> None:
+    if path is not None:
+        if path.suffix.lower() not in (".html", ".htm"):
+            raise InputError(f"{path}: expected a page ending in .html")
+        check_writable(path)
+
+
+def _instances(path: Path, instance: int | None) -> list[tuple[str, Autoencoder]]:
+    """Return the SAEs in a checkpoint, each with a name."""
+    if instance is not None:
+        return [(f"{path}, instance {instance}", load_checkpoint(path, instance))]
+    saes = load_checkpoints(path)
+    several = len(saes) > 1
+    return [(f"{path}, instance {i}" if several else str(path), sae) for i, sae in enumerate(saes)]
+
+
+def _objective_of(options: argparse.Namespace, name: str, sae: Autoencoder, law: Law) -> Objective:
+    if sae.d_in != law.dimension:
+        raise InputError(
+            f"{name}: W_enc: expected d_in = {law.dimension}, the dimension of the law "
+            f"{options.law}, got {sae.d_in}; pass the law that this SAE was trained on"
+        )
+    given = {field: getattr(options, field)
+             for field in ("reconstruction", "sparsity", "decoder", "weight_decay")}  # fmt: skip
+    try:
+        return objective_for(sae, options.l1, **given)
+    except InputError as error:
+        raise InputError(f"{name}: {str(error).replace('weight_decay', 'weight-decay')}") from None
+
+
+def run_derive(options: argparse.Namespace) -> int:
+    """Run `sae-theory derive` and return its exit status."""
+    # Matplotlib takes half a second to import; of the commands only this one always needs it.
+    from solvers.derivation_documents import pages_of, write_pages  # noqa: PLC0415
+    from solvers.derivation_pages import page_of  # noqa: PLC0415
+
+    if options.format not in FORMATS:
+        raise InputError(f"--format: expected one of {', '.join(FORMATS)}, got {options.format!r}")
+    try:
+        if options.code is None:
+            if options.l1 is not None:
+                raise InputError("--l1: expected beside --code only")
+            pages = pages_of(options.topics, progress=ProgressLine("derivations"))
+        else:
+            if len(options.topics) != 1:
+                raise InputError("--code: expected one LAW before it")
+            law = load_law(options.topics[0])
+            l1 = None if options.l1 is None else exact_number(options.l1, "--l1")
+            pages = [page_of(own_derivation(law, load_code(options.code, law), l1))]
+    except ProofError as error:
+        print(f"sae-theory: error: nothing was written: {error}", file=sys.stderr)
+        return 1
+    written = write_pages(pages, options.format, options.out)
+    names = [str(path) for path in written]
+    _print(options, {"written": names, "topics": [page.id for page in pages]}, "\n".join(names))
+    return 0
+
+
+def run_optimum(options: argparse.Namespace) -> int:
+    """Run `sae-theory optimum` and return its exit status."""
+    objective, law = _objective(options), load_law(options.law)
+    if options.save is not None:
+        if options.save.suffix != ".npz":
+            raise InputError(f"{options.save}: expected a file ending in .npz")
+        check_writable(options.save)
+    if options.plot is not None:
+        # Matplotlib takes half a second to import; only this option needs it.
+        from solvers.figures import check_figure_path, draw_optimum  # noqa: PLC0415
+
+        check_figure_path(options.plot)
+        check_writable(options.plot)
+    try:
+        optimum = minimize_loss(
+            law,
+            options.latents,
+            objective,
+            starts=options.starts,
+            seed=options.seed,
+            progress=ProgressLine("starts"),
+        )
+    except InputError as error:
+        # What Python calls n_latents is --latents here.
+        raise InputError(f"--{str(error).removeprefix('n_')}") from None
+    if options.save is not None:
+        optimum.sae.save(options.save)
+    if options.plot is not None:
+        draw_optimum(law, optimum, options.plot)
+    _print(options, optimum_document(optimum), optimum_text(optimum))
+    return 130 if optimum.interrupted else 0
+
+
+def run_train(options: argparse.Namespace) -> int:
+    """Run `sae-theory train` and return its exit status."""
+    objective, law = _objective(options), load_law(options.law)
+    if options.save is not None:
+        try:
+            options.save.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"{options.save}: expected a folder: {error.strerror}") from None
+    try:
+        schedule = Schedule(
+            **{field.name: getattr(options, field.name) for field in fields(Schedule)}
+        )
+        training = train(
+            law, options.latents, objective, schedule, instances=options.instances,
+            seed=options.seed, progress=ProgressLine("steps"),
+        )  # fmt: skip
+    except InputError as error:
+        raise InputError(f"--{str(error).removeprefix('n_')}") from None
+    for number, sae in enumerate(training.saes):
+        if options.save is not None:
+            sae.save(options.save / f"sae_{number}.npz")
+    _print(options, training_document(training), training_text(training))
+    return 130 if training.interrupted else 0

@@ -1,0 +1,63 @@
+"""Codes by name or from a file, for `sae-theory derive`.
+
+axis-aligned, diagonal        as a law of one-hot sets suggests them
+rotated:30                    four unit atoms, turned by 30 degrees
+FILE.json                     [[1, 0], [-1, 0], ...], one row an atom; numbers are exact
+"""
+
+from pathlib import Path
+
+import sympy
+
+from theory.codes import Code, codes_of, rotated
+from theory.errors import InputError
+from theory.exact_numbers import exact_number
+from theory.laws import Law
+from theory.strict_json import read_json
+
+
+def load_code(text: str, law: Law) -> Code:
+    """Return the code that a text names, for a law.
+
+    Raises
+    ------
+    InputError
+        If it names none, is a file that holds none, or has atoms of another dimension.
+
+    Examples
+    --------
+    >>> from theory.laws import preset
+    >>> load_code("rotated:45", preset("shared")).atoms[0]
+    (sqrt(2)/2, sqrt(2)/2)
+    """
+    suggested = {code.name: code for code in codes_of(law)}
+    if text in suggested:
+        return suggested[text]
+    if text.startswith("rotated:"):
+        degrees = exact_number(text.removeprefix("rotated:"), "--code rotated")
+        code = Code(f"rotated by {degrees}°", rotated(degrees * sympy.pi / 180).atoms)
+    elif Path(text).suffix == ".json":
+        code = _from_file(Path(text))
+    else:
+        known = ", ".join([*suggested, "rotated:DEGREES", "a JSON file of atoms"])
+        raise InputError(f"--code {text!r}: expected one of {known}")
+    if code.dimension != law.dimension:
+        raise InputError(
+            f"--code {text}: expected atoms of dimension {law.dimension}, as {law.name} has, "
+            f"got {code.dimension}"
+        )
+    return code
+
+
+def _from_file(path: Path) -> Code:
+    try:
+        rows = read_json(path)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+    if not isinstance(rows, list) or not all(isinstance(row, list) for row in rows):
+        raise InputError(f"{path}: expected a list of atoms, each a list of numbers")
+    try:
+        atoms = [[exact_number(entry, f"atom {i}") for entry in row] for i, row in enumerate(rows)]
+        return Code(path.stem, atoms)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None

@@ -1,0 +1,39 @@
+"""The topics of the derivations, in reading order, and the formats they are written in."""
+
+from typing import Final
+
+from theory.cost_derivations import (
+    activation_costs,
+    cost_and_angle,
+    magnitudes_in_between,
+    many_pairs,
+    onehot_threshold,
+    principal_directions,
+    the_setting,
+)
+from theory.derivations import Maker
+from theory.loss_derivations import (
+    decay_balance,
+    exact_expectation,
+    radial_optimality,
+    relative_expectation,
+    shrunken_optimum,
+)
+
+FORMATS: Final = ("md", "html", "tex")
+
+#: Every topic, in reading order.
+TOPICS: Final[dict[str, Maker]] = {
+    "setting": the_setting,
+    "activation-cost": activation_costs,
+    "cost-against-angle": cost_and_angle,
+    "principal-components": principal_directions,
+    "onehot-threshold": onehot_threshold,
+    "shrinkage": shrunken_optimum,
+    "radial-bound": radial_optimality,
+    "weight-decay": decay_balance,
+    "relative-loss": relative_expectation,
+    "many-pairs": many_pairs,
+    "in-between": magnitudes_in_between,
+    "exact-loss": exact_expectation,
+}
