@@ -5,10 +5,9 @@ from html import escape
 
 from solvers.check_report import (
     ATOM_COLUMNS,
-    COMPARISON_COLUMNS,
     VERDICTS,
     atom_row,
-    comparison_rows,
+    comparison_table,
     facts_of,
     losses_of,
     number_text,
@@ -73,8 +72,8 @@ def comparison_page(checks: Sequence[tuple[str, CrossCheck]], command: str) -> s
     ]
     optima = [check.optimum.loss.total for _, check in checks if check.optimum is not None]
     alike = len({check.objective for _, check in checks}) == 1
-    rows = comparison_rows(checks)
-    table = _table(COMPARISON_COLUMNS, rows)
+    columns, rows = comparison_table(checks)
+    table = _table(columns, rows)
     for _, name, *_ in rows:
         table = table.replace(f"<td>{escape(name)}</td>", f"<td class=name>{escape(name)}</td>")
     meanings = [

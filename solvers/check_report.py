@@ -221,8 +221,22 @@ COMPARISON_COLUMNS = (
 )  # fmt: skip
 
 
-def comparison_rows(checks: Sequence[tuple[str, CrossCheck]]) -> list[list[str]]:
-    """Return a row an SAE, numbered from 1; what all names begin with is left out."""
+def comparison_table(
+    checks: Sequence[tuple[str, CrossCheck]],
+) -> tuple[list[str], list[list[str]]]:
+    """Return columns and a row an SAE, numbered from 1.
+
+    What all names begin with is left out, and the column "judged" if it repeats "now".
+    """
+    rows = _comparison_rows(checks)
+    now, judged = COMPARISON_COLUMNS.index("now"), COMPARISON_COLUMNS.index("judged")
+    kept = [c for c in range(len(COMPARISON_COLUMNS))
+            if c != judged or any(row[now] != row[judged] for row in rows)]  # fmt: skip
+    columns = [COMPARISON_COLUMNS[c] for c in kept]
+    return columns, [[row[c] for c in kept] for row in rows]
+
+
+def _comparison_rows(checks: Sequence[tuple[str, CrossCheck]]) -> list[list[str]]:
     rows = []
     short = _without_common_folder([name for name, _ in checks])
     for number, (name, (_, check)) in enumerate(zip(short, checks, strict=True), start=1):
@@ -235,10 +249,10 @@ def comparison_rows(checks: Sequence[tuple[str, CrossCheck]]) -> list[list[str]]
                 str(number),
                 name,
                 check.verdict or VERDICTS[""],
-                number_text(check.loss.total, 8),
-                number_text(check.judged.total, 8),
-                number_text(polished, 8),
-                number_text(optimum, 8),
+                number_text(check.loss.total, 6),
+                number_text(check.judged.total, 6),
+                number_text(polished, 6),
+                number_text(optimum, 6),
                 number_text(check.gaps.training, 2),
                 number_text(check.gaps.basin, 2),
                 number_text(check.gaps.amortisation, 2),
@@ -258,8 +272,8 @@ def _without_common_folder(names: Sequence[str]) -> list[str]:
 
 def comparison_text(checks: Sequence[tuple[str, CrossCheck]]) -> str:
     """Return several SAEs' checks, a line each, and their notes."""
-    rows = [list(COMPARISON_COLUMNS), *comparison_rows(checks)]
-    lines = [line.rstrip() for line in aligned(rows, left=(1, 2))]
+    columns, rows = comparison_table(checks)
+    lines = aligned([columns, *rows], left=(1, 2))
     for verdict, meaning in VERDICTS.items():
         if verdict and any(check.verdict == verdict for _, check in checks):
             lines += wrapped("", f"{verdict}: {meaning}", 4)

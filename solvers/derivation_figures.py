@@ -192,7 +192,7 @@ def loss_contours() -> Figure:
             losses[i, j] = losses[j, i] = best_activation_loss(law, sae, objective)
     levels = np.array([0.0683, 0.07, 0.075, 0.08, 0.09, 0.1, 0.15, 0.2, 0.3])
     drawn = axes.contour(degrees, degrees, losses, levels=levels, colors="black", linewidths=0.8)
-    axes.clabel(drawn, fontsize="x-small")
+    axes.clabel(drawn, fontsize="x-small", fmt="%g")
     axes.plot([45, 135], [135, 45], "o", color="black", markersize=5)
     axes.set_aspect("equal")
     axes.set_xlabel("angle of one pair of atoms (degrees)")
