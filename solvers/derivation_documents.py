@@ -1,8 +1,9 @@
 """Writes derivations as documents: one page a topic and an index, figures beside them.
 
-`python -m solvers.derivation_documents` writes docs/derivations/.
+`python -m solvers.derivation_documents` writes docs/derivations/; with a folder, every format there.
 """
 
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from pathlib import Path
@@ -11,6 +12,7 @@ from solvers.derivation_figures import FIGURES
 from solvers.derivation_pages import FigureBlock, Page, page_of
 from solvers.figures import svg_text, write_figure
 from solvers.files import written_beside
+from solvers.progress import ProgressLine
 from solvers.render_html import html, html_index
 from solvers.render_latex import latex
 from solvers.render_markdown import file_name, markdown, markdown_index
@@ -104,9 +106,15 @@ def _svg(name: str) -> str:
     return svg_text(FIGURES[name]())
 
 
-def main() -> None:
-    """Write all topics as Markdown below docs/."""
-    write_pages(pages_of(), "md", FOLDER)
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Write all topics as Markdown below docs/, or in every format below a given folder."""
+    given = sys.argv[1:] if arguments is None else arguments
+    pages = pages_of(progress=ProgressLine("derivations"))
+    if not given:
+        write_pages(pages, "md", FOLDER)
+    for folder in given:
+        for form in FORMATS:
+            write_pages(pages, form, Path(folder) / form)
 
 
 if __name__ == "__main__":

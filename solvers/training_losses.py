@@ -1,13 +1,12 @@
 """The loss that a library trained an SAE on, where the law defines it; and what it does not.
 
-objective               E ‖x - x̂‖² + λ E sparsity (`solvers.expected_loss`)
-gated                   E ‖x - x̂‖² + λ E Σ ReLU(π_i) ‖d_i‖ + E ‖x - x̂_gate‖²: the penalty and a
-                        second reconstruction are those of the gate path as a ReLU SAE
-                        [Rajamanoharan2024a], eq. 8; the weights ‖d_i‖ are SAELens',
-                        dictionary_learning has none and holds ‖d_i‖ = 1
-l0                      E ‖x - x̂‖² + λ₀ E #{i : f_i > 0}  [Rajamanoharan2024b], eq. 9
-squared                 E ‖x - x̂‖²
-unexplained variance    E ‖x - x̂‖² / E ‖x - E x‖²  (sparsify's FVU)
+* objective: E ‖x - x̂‖² + λ E sparsity (`solvers.expected_loss`);
+* gated: E ‖x - x̂‖² + λ E Σ ReLU(π_i) ‖d_i‖ + E ‖x - x̂_gate‖². The penalty and the second
+  reconstruction are those of the gate path as a ReLU SAE [Rajamanoharan2024a], eq. 8; the
+  weights ‖d_i‖ are SAELens', dictionary_learning has none and holds ‖d_i‖ = 1;
+* l0: E ‖x - x̂‖² + λ₀ E #{i : f_i > 0} [Rajamanoharan2024b], eq. 9;
+* squared: E ‖x - x̂‖²;
+* unexplained variance: E ‖x - x̂‖² / E ‖x - E x‖², sparsify's FVU.
 """
 
 from dataclasses import dataclass

@@ -1,6 +1,7 @@
 """Imports run one way; theory knows no numbers; the two routes share nothing but the law."""
 
 import ast
+import re
 import sys
 from pathlib import Path
 
@@ -91,3 +92,11 @@ def test_the_oracles_share_no_code(name: str) -> None:
     used = imports(ROOT / "tests" / name)
     assert not {module for module in used if module.split(".")[0] in ("theory", "solvers")}
     assert {module for module in used if module.startswith("tests")} <= {"tests.oracle_laws"}
+
+
+def test_the_api_reference_names_every_module() -> None:
+    page = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    named = re.findall(r"automodule:: (\w+\.\w+)", page)
+    assert named == [f"theory.{name}" for name in THEORY] + [
+        f"solvers.{name}" for name in SOLVERS if name != "cli"
+    ]

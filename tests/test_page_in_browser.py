@@ -136,3 +136,34 @@ def brightness(color: str) -> float:
     """Return the mean of the three channels of rgb(r, g, b)."""
     channels = color[color.index("(") + 1 : color.index(")")].split(",")[:3]
     return sum(float(channel) for channel in channels) / 3
+
+
+SITE = os.environ.get("SAE_THEORY_SITE")
+
+
+@pytest.mark.skipif(SITE is None, reason="needs SAE_THEORY_SITE, a folder made by sphinx-build")
+def test_site(browser: Any) -> None:
+    """Every page of the site, on a phone: no request leaves it, formulas are no raw TeX."""
+    site = Path(str(SITE)).resolve()
+    paths = [path for path in sorted(site.rglob("*.html")) if "_static" not in path.parts]
+    assert len(paths) > 20
+    context = browser.new_context(viewport={"width": 360, "height": 800})
+    for path in paths:
+        page = context.new_page()
+        said: list[str] = []
+        asked: list[str] = []
+        page.on("console", lambda message, said=said: said.append(message.text))
+        page.on("pageerror", lambda error, said=said: said.append(str(error)))
+        page.on("request", lambda request, asked=asked: asked.append(request.url))
+        page.goto(path.as_uri())
+        name = path.relative_to(site)
+        assert said == [], name
+        assert [url for url in asked if not url.startswith(("file:", "data:"))] == [], name
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360, name
+        text = page.inner_text("article" if page.query_selector("article") else "body")
+        if path.parent.name == "derivations":
+            for raw in ("\\frac", "\\sqrt", "$$", "\\lambda"):
+                assert raw not in text, (name, raw)
+            assert path.stem == "index" or len(page.query_selector_all("math")) >= 3, name
+        page.close()
+    context.close()

@@ -73,7 +73,7 @@ class Component:
 
 @dataclass(frozen=True, eq=False)
 class Law:
-    """A finite mixture of `Component`s; the distribution of the data x in R^d.
+    """A finite mixture of `Component` records; the distribution of the data x in R^d.
 
     Laws are compared by identity. Entries may be sympy expressions in the symbols of
     `theory.symbols`, so that one law can stand for a family.

@@ -1,0 +1,43 @@
+"""Every block of code in docs/ runs: Python page by page, commands as they are typed."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from solvers.cli import main
+from solvers.frames import frame_sae
+
+DOCS = Path(__file__).parent.parent / "docs"
+BLOCK = re.compile(r"^```(python|console)\n(.*?)^```$", flags=re.DOTALL | re.MULTILINE)
+PAGES = [page for page in sorted(DOCS.glob("*.md")) if BLOCK.search(page.read_text("utf-8"))]
+
+
+def test_the_pages_with_code_are_found() -> None:
+    assert {"tutorial", "commands"} <= {page.stem for page in PAGES}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_code_runs(
+    page: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    frame_sae(0.1, 0.05).save("sae.npz")
+    names: dict[str, object] = {}
+    for kind, code in BLOCK.findall(page.read_text(encoding="utf-8")):
+        if kind == "python":
+            exec(compile(code, str(page), "exec"), names)
+            continue
+        commands = [line[2:] for line in code.splitlines() if line.startswith("$ ")]
+        assert commands
+        for command in commands:
+            name, *arguments = shlex.split(command)
+            assert name == "sae-theory"
+            assert main(arguments) == 0, capsys.readouterr().err
+    if page.stem == "tutorial":
+        assert (tmp_path / "trained.html").exists()
+        assert (tmp_path / "mine" / "own.md").exists()
