@@ -1,6 +1,6 @@
 """Writes derivations as documents: one page a topic and an index, figures beside them.
 
-`python -m solvers.derivation_documents` writes docs/derivations/; with a folder, every format there.
+`python -m solvers.derivation_documents` writes docs/derivations/; given a folder, every format.
 """
 
 import sys
