@@ -6,7 +6,6 @@ them lie the gaps of training, of the basin, and what is open. Beside them, with
 activations for its own atoms, lies the amortisation gap.
 """
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -34,6 +33,7 @@ from solvers.polish import Polished, polish, with_finite_loss
 from solvers.sae import Autoencoder, Sae
 from solvers.sampled_loss import SampledLoss, sampled_loss
 from solvers.training_losses import TrainingLoss, training_loss
+from solvers.verdicts import Gaps, gaps_of, sentences_of, verdict_of
 from theory.errors import InputError
 from theory.laws import Law
 
@@ -44,34 +44,8 @@ Array = NDArray[np.float64]
 
 Progress = Callable[[int, int], None]
 
-#: Gaps below this share of the optimum's loss are not worth a verdict.
-NOTABLE = 1e-3
-#: A lower bound this close, relatively, is attained.
-ATTAINED = 1e-9
 # Atoms whose norm is this close to 1 count as unit atoms.
 _UNIT = 1e-6
-
-
-@dataclass(frozen=True)
-class Gaps:
-    """Differences of losses; None where the mathematics does not reach.
-
-    Parameters
-    ----------
-    training : float or None
-        Now less polished.
-    basin : float or None
-        Polished less optimum.
-    amortisation : float or None
-        Now less the loss of its own atoms and b_dec with the best activations.
-    bound : float or None
-        Optimum less lower bound.
-    """
-
-    training: float | None
-    basin: float | None
-    amortisation: float | None
-    bound: float | None
 
 
 @dataclass(frozen=True)
@@ -228,13 +202,13 @@ def cross_check(
 
     Examples
     --------
-    The axis-aligned SAE is far above the optimum, and it is stuck there:
+    The axis-aligned SAE sits on a saddle; a small push takes it to the optimum:
 
     >>> from solvers.frames import frame_sae
     >>> from theory import load_law
     >>> check = cross_check(load_law("shared"), frame_sae(0.0, 0.05), Objective(l1=0.1))
     >>> check.verdict, check.closest_code.code, round(check.optimum.loss.total, 9)
-    ('basin', 'axis-aligned', 0.068240141)
+    ('training', 'axis-aligned', 0.068240141)
     """
     objective = objective_for(sae) if objective is None else objective
     loss = expected_loss(law, sae, objective)
@@ -245,6 +219,11 @@ def cross_check(
     polished = optimum = None
     if isinstance(judged_sae, Sae) and has_minimum(objective_used):
         polished = polish(law, judged_sae, objective_used)
+        if polished.saddle:
+            notes.append(
+                "the stationary point that its weights first fall to is a saddle; after a small "
+                "push they fall on to the one that is counted"
+            )
     if has_minimum(objective_used) and objective_used.l1 > 0:
         optimum = best_known(
             law, sae.d_sae, objective_used, polished, starts, seed, known, progress
@@ -266,7 +245,7 @@ def cross_check(
             best_activations = best_activation_loss(law, judged_sae, objective_used)
         except InputError as error:
             notes.append(f"amortisation gap not computed: {error}")
-    gaps = _gaps(judged.total, polished, optimum, best_activations)
+    gaps = gaps_of(judged.total, polished, optimum, best_activations)
     closest = closest_code(law, sae.W_dec, loss.firing)
     parts = piecewise_parts(arrays, sae)
     try:
@@ -288,8 +267,8 @@ def cross_check(
         lower_bound=None if optimum is None else optimum.lower_bound,
         best_activations=best_activations,
         gaps=gaps,
-        verdict=_verdict(gaps, polished, optimum),
-        sentences=_sentences(gaps, polished, optimum),
+        verdict=verdict_of(gaps, polished, optimum),
+        sentences=sentences_of(gaps, polished, optimum),
         atoms=atom_reports(sae, loss.firing, closest, law),
         closest_code=closest,
         absorbed=absorbed(arrays, sae.b_dec),
@@ -303,36 +282,16 @@ def cross_check(
     )
 
 
-def _gaps(
-    now: float, polished: Polished | None, optimum: Best | None, best_activations: float | None
-) -> Gaps:
-    end = None if polished is None else polished.loss.total
-    least = None if optimum is None else optimum.loss.total
-    return Gaps(
-        training=_difference(now, end),
-        basin=_difference(end, least),
-        amortisation=_difference(now, best_activations),
-        bound=_difference(least, None if optimum is None else optimum.lower_bound),
-    )
-
-
 def _with_optimum(check: CrossCheck, optimum: Best) -> CrossCheck:
     """Return the check against another optimum, one that was found later."""
-    gaps = _gaps(check.judged.total, check.polished, optimum, check.best_activations)
+    gaps = gaps_of(check.judged.total, check.polished, optimum, check.best_activations)
     return replace(
         check,
         optimum=optimum,
         gaps=gaps,
-        verdict=_verdict(gaps, check.polished, optimum),
-        sentences=_sentences(gaps, check.polished, optimum),
+        verdict=verdict_of(gaps, check.polished, optimum),
+        sentences=sentences_of(gaps, check.polished, optimum),
     )
-
-
-def _difference(larger: float | None, smaller: float | None) -> float | None:
-    if larger is None or smaller is None:
-        return None
-    # Losses that agree to rounding are the same.
-    return 0.0 if math.isclose(larger, smaller, rel_tol=1e-13) else larger - smaller
 
 
 def _infinite(loss: ExpectedLoss) -> tuple[str, ...]:
@@ -377,61 +336,6 @@ def _with_unit_atoms(sae: Sae) -> Sae:
     W_dec[zero, 0] = 1.0
     b_enc[zero] = -1.0
     return Sae(sae.W_enc * norms, b_enc, W_dec, sae.b_dec, sae.origin)
-
-
-def _verdict(gaps: Gaps, polished: Polished | None, optimum: Best | None) -> str:
-    if gaps.training is None or gaps.basin is None or optimum is None or polished is None:
-        return ""
-    least = NOTABLE * optimum.loss.total
-    if gaps.basin > least and not polished.converged:
-        # What stopped there may be no stationary point.
-        return ""
-    named = [name for name in ("training", "basin") if getattr(gaps, name) > least]
-    return " and ".join(named) or "optimum"
-
-
-def _sentences(gaps: Gaps, polished: Polished | None, optimum: Best | None) -> tuple[str, ...]:
-    """Say what each gap means."""
-    said = []
-    nothing = ATTAINED * (optimum.loss.total if optimum is not None else 1.0)
-    if gaps.training is not None:
-        said.append(
-            f"training: from its own weights the exact loss falls by {gaps.training:.3g}; so much "
-            "is left to more training, a smaller rate or less noise"
-            if gaps.training > nothing
-            else "training: from its own weights the exact loss falls no further"
-        )
-    if gaps.basin is not None and polished is not None:
-        if gaps.basin <= nothing:
-            told = "what it falls to is the best known"
-        elif polished.converged:
-            told = (
-                f"the stationary point it falls to is {gaps.basin:.3g} above the best known; no "
-                "further training leaves it"
-            )
-        else:
-            told = (
-                f"polishing stopped {gaps.basin:.3g} above the best known without converging, "
-                "so this need not be a basin"
-            )
-        said.append(f"basin: {told}")
-    if gaps.amortisation is not None:
-        said.append(
-            f"amortisation: the best activations for its own atoms and b_dec would save "
-            f"{gaps.amortisation:.3g}; so much does a one-layer encoder cost here"
-            if gaps.amortisation > nothing
-            else "amortisation: no activations for its own atoms and b_dec do better"
-        )
-    if gaps.bound is not None and optimum is not None:
-        said.append(
-            f"bound: no SAE of this width has a loss below {optimum.lower_bound:.6g}; "
-            + (
-                "the best known attains it, so it is the optimum"
-                if gaps.bound <= nothing
-                else f"the best known is {gaps.bound:.3g} above that, which is open"
-            )
-        )
-    return tuple(said)
 
 
 def cross_check_all(

@@ -163,7 +163,7 @@ def study(setting: Setting, samples: int, best: float) -> Row:
     for number, trained in enumerate(training.saes, start=1):
         sae = with_finite_loss(law, trained, objective)
         loss = expected_loss(law, sae, objective)
-        polished, end, _ = polish(law, sae, objective)
+        polished, end, *_ = polish(law, sae, objective)
         totals.append(loss.total)
         gaps.append(loss.total - end.total)
         basins[outcome(polished, end.total, best, end.firing)] += 1
@@ -261,7 +261,7 @@ def outside(manifest: Path) -> str:
             optima[name] = minimize_loss(law, trained.d_sae, objective, starts=STARTS).total
         sae = with_finite_loss(law, trained, objective)
         now = expected_loss(law, sae, objective)
-        polished, end, _ = polish(law, sae, objective)
+        polished, end, *_ = polish(law, sae, objective)
         kind = outcome(polished, end.total, optima[name], end.firing)
         axis = np.array(entry["law"]["embedding"][0], dtype=np.float64)
         angles = angles_off_the_axes(sae.W_dec[np.array(now.firing) > 0], axis)

@@ -16,6 +16,7 @@ THEORY = (
     "rotated_losses", "relative_losses", "weight_decay", "many_pairs", "bounds", "attained_bounds",
     "claims", "proofs", "loss_proofs",
     "ledger", "derivations", "cost_derivations", "loss_derivations",
+    "structure_derivations",
     "derivation_topics", "own_derivations", "code_files",
 )  # fmt: skip
 SOLVERS = (
@@ -25,7 +26,8 @@ SOLVERS = (
     "parameters", "radial_bound", "frames", "quadrature", "weight_files",
     "saelens_files", "dictionary_learning_files", "other_files", "checkpoints",
     "minimize", "polish", "train", "study", "best_activations", "best_known",
-    "matching", "sampled_loss", "figures", "crosscheck", "route_tools", "routes", "loss_routes",
+    "matching", "sampled_loss", "figures", "verdicts", "crosscheck",
+    "route_tools", "routes", "loss_routes",
     "verify", "derivation_checks", "derivation_figures", "derivation_pages",
     "render_markdown", "page_style", "render_html", "render_latex", "derivation_documents",
     "documents", "report",

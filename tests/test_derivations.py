@@ -17,7 +17,14 @@ from solvers.derivation_documents import pages_of, write_pages
 from solvers.derivation_figures import FIGURES
 from solvers.derivation_pages import FigureBlock, page_of
 from solvers.render_latex import latex
-from theory import InputError, cost_derivations, load_law, loss_derivations, preset
+from theory import (
+    InputError,
+    cost_derivations,
+    load_law,
+    loss_derivations,
+    preset,
+    structure_derivations,
+)
 from theory.claims import ProofError
 from theory.code_files import load_code
 from theory.derivation_topics import FORMATS, TOPICS
@@ -83,8 +90,8 @@ def negative(function: Any, field: str = "") -> Any:
     [
         (cost_derivations, "gauge", "", "setting"),
         (cost_derivations, "activation_cost", "value", "activation-cost"),
-        (cost_derivations, "composed_in_blocks", "shared", "many-pairs"),
-        (cost_derivations, "composed_in_blocks", "independent", "many-pairs"),
+        (structure_derivations, "composed_in_blocks", "shared", "many-pairs"),
+        (structure_derivations, "composed_in_blocks", "independent", "many-pairs"),
         (loss_derivations, "soft_threshold", "loss_above", "radial-bound"),
         (loss_derivations, "radial_bound", "value", "radial-bound"),
         (loss_derivations, "norm_imbalance", "", "weight-decay"),

@@ -169,7 +169,7 @@ def test_verify_json_and_text(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
     ledger: tuple[CheckedClaim, ...],
 ) -> None:  # fmt: skip
-    monkeypatch.setattr("solvers.cli.verify", lambda *_, **__: ledger)
+    monkeypatch.setattr("solvers.commands.verify", lambda *_, **__: ledger)
     assert main(["verify", "--json"]) == 0
     document: dict[str, Any] = json.loads(capsys.readouterr().out)
     for claim in document["claims"]:

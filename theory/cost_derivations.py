@@ -1,35 +1,29 @@
-"""Derivations about what a code's activations cost: the setting, angles, features, pairs."""
+"""Derivations about what a code's activations cost: the setting, angles, one-hot features."""
 
 import sympy
 
 from theory.codes import axis_aligned, diagonal, gauge
 from theory.costs import activation_cost, cost_against_angle, readings_of_s, tie_probability
 from theory.derivations import Decided, Derivation, Meaning, Numeric, Step, Symbolic
-from theory.laws import one_hot_sets, preset
-from theory.many_pairs import composed_in_blocks, hadamard_frame, mean_absolute_sum
-from theory.moments import covariance, fourth_cumulant
-from theory.proofs import best_rhombic_angle, rhombic_cost, sign_correlated
+from theory.laws import preset
 from theory.symbols import (
     AMPLITUDE,
     MAGNITUDE_CORRELATION,
     NORM,
     ONEHOT_PROBABILITY,
-    PAIRS,
-    PHI,
     POINT_AMPLITUDE,
-    SIGN_CORRELATION,
     THETA,
 )
 from theory.witness import positive_between
 
 HALF = sympy.Rational(1, 2)
-_DATA = (
+DATA = (
     "Two features can push along x, one to the right and one to the left, and two along y; of "
     "each pair exactly one is active, each combination equally likely.",
     "Amplitudes are uniform on [0, 1] unless A is kept: equal for both pairs on the first data "
     "set (shared), independent on the second (independent).",
 )
-_EXACT = "the SAE reconstructs every x exactly; the cost is E Σ f_i, its mean total activation"
+EXACT = "the SAE reconstructs every x exactly; the cost is E Σ f_i, its mean total activation"
 _ANDERS = "[Anders2024], comment by L. Chan"
 _THETA = Meaning(THETA, "angle of the frame ±u, ±v from the axes", "0 to π/4")
 _Q = Meaning(ONEHOT_PROBABILITY, "one-hot probability: only one feature is active", "0 to 1")
@@ -121,7 +115,7 @@ def the_setting() -> Derivation:
             Meaning(AMPLITUDE, "largest amplitude of a feature", "above 0"),
             Meaning(NORM, "norm of the weights", "above 0"),
         ),
-        assumptions=("The SAE reconstructs the point exactly.", _DATA[0]),
+        assumptions=("The SAE reconstructs the point exactly.", DATA[0]),
         steps=tuple(steps),
         result="The axis-aligned code activates √2 times as much as the diagonal one at (A, A).",
         validity="Every A and s above 0, either reading.",
@@ -192,9 +186,9 @@ def activation_costs() -> Derivation:
             "where amplitudes are shared, 2√2/3 against 1 where they are independent. So an SAE "
             "that finds composed features is not making a mistake; it is paying less."
         ),
-        convention=_EXACT,
+        convention=EXACT,
         symbols=(Meaning(a, "amplitude of both features at one point", "0 to 1"),),
-        assumptions=(*_DATA, "Atoms have norm 1."),
+        assumptions=(*DATA, "Atoms have norm 1."),
         steps=tuple(steps),
         result="C = 1 for the axes; 1/√2 and 2√2/3 for the diagonals.",
         validity="Exact reconstruction; with A in place of 1 all costs are A times as large.",
@@ -256,9 +250,9 @@ def cost_and_angle() -> Derivation:
             "which training could get stuck, so if trained SAEs stop short of the diagonal, the "
             "cost of rotated frames is not the reason."
         ),
-        convention=_EXACT,
+        convention=EXACT,
         symbols=(_THETA,),
-        assumptions=(*_DATA, "Four atoms ±u, ±v of norm 1, at right angles."),
+        assumptions=(*DATA, "Four atoms ±u, ±v of norm 1, at right angles."),
         steps=tuple(steps),
         result="C falls strictly on [0, π/4]; the diagonal is the cheapest rotated frame.",
         validity="θ in [0, π/4]; other angles follow by symmetry.",
@@ -267,94 +261,6 @@ def cost_and_angle() -> Derivation:
         sources=(f"{_ANDERS}, last paragraph",),
         figure="cost-against-angle",
         caption="Cost against the angle of the frame, on both data sets.",
-    )
-
-
-def principal_directions() -> Derivation:
-    """No principal components; what prefers the diagonals is of fourth order."""
-    steps = []
-    for name, ordinal in (("shared", "first"), ("independent", "second")):
-        spread = covariance(preset(name))
-        steps.append(
-            Step(
-                f"The covariance of the {ordinal} data set is",
-                "Sigma",
-                spread,
-                "integrate x xᵀ; the mean is 0",
-                Decided(
-                    "it is a multiple of the identity, so every direction has the same variance",
-                    bool(spread == spread[0, 0] * sympy.eye(2)),
-                ),
-            )
-        )
-    rho = SIGN_CORRELATION
-    tilted = covariance(sign_correlated("shared", rho))
-    along = sympy.simplify((sympy.Matrix([[1, 1]]) * tilted * sympy.Matrix([1, 1]))[0] / 2)
-    across = sympy.simplify((sympy.Matrix([[1, -1]]) * tilted * sympy.Matrix([1, -1]))[0] / 2)
-    steps.append(
-        Step(
-            "Let the two signs be correlated by ρ instead. Then the variances along and across "
-            "the diagonal differ by",
-            "D",
-            sympy.simplify(along - across),
-            "project the covariance on (1, 1)/√2 and (1, -1)/√2",
-            Numeric("the exact second moments", sympy.simplify(along - across),
-                    "variance split", ("shared",), {rho: (-0.9, 0.9)}),
-        )
-    )  # fmt: skip
-    for name in ("shared", "independent"):
-        cumulant = sympy.simplify(fourth_cumulant(preset(name), (sympy.cos(PHI), sympy.sin(PHI))))
-        excess = sympy.simplify(cumulant.subs(PHI, sympy.pi / 4) - cumulant.subs(PHI, 0))
-        steps.append(
-            Step(
-                "At ρ = 0 the first order at which directions differ is the fourth. The fourth "
-                f"cumulant along an angle φ is, on {name},",
-                "kappa_4",
-                cumulant,
-                "integrate the fourth power of the projection, less three squared variances",
-                Symbolic(
-                    "κ4(0) + (κ4(45°) - κ4(0)) sin² 2φ",
-                    cumulant,
-                    cumulant.subs(PHI, 0) + excess * sympy.sin(2 * PHI) ** 2,
-                ),
-            )
-        )
-        steps.append(
-            Step(
-                "It is larger on a diagonal than on an axis by",
-                "K",
-                excess,
-                "subtract",
-                Decided("this is positive", bool(excess > 0)),
-            )
-        )
-    return Derivation(
-        id="principal-components",
-        title="Principal components: what fails, and what replaces it",
-        summary=(
-            "The discussion's reason for the diagonals is that they are the principal components "
-            "of the data. They are not: both covariances are multiples of the identity, so no "
-            "direction is preferred. The conclusion survives, for a different reason. What sees "
-            "the diagonals is not the variance but higher moments: the fourth cumulant is "
-            "largest exactly there."
-        ),
-        convention="no loss; moments of the data",
-        symbols=(
-            Meaning(rho, "correlation of the two signs", "-1 to 1"),
-            Meaning(PHI, "angle of the direction that x is projected on", "any"),
-        ),
-        assumptions=_DATA,
-        steps=tuple(steps),
-        result=(
-            "Every direction is a principal component at ρ = 0; the diagonals are those of every "
-            "ρ ≠ 0, and the maxima of the fourth cumulant at ρ = 0."
-        ),
-        validity="Both data sets, A = 1; other A scale the moments.",
-        falsified_by="An eigenvector of the exact covariance with another eigenvalue.",
-        claims=("principal-components-first", "principal-components-second"),
-        sources=(f"{_ANDERS}, 1st and 2nd paragraphs",),
-        figure="moments-by-direction",
-        caption="Variance and fourth cumulant of the data along each direction.",
     )
 
 
@@ -408,9 +314,9 @@ def onehot_threshold() -> Derivation:
             "above a threshold q* the axis-aligned code is the cheaper: q* = 2 - √2 ≈ 0.586 on "
             "the first data set, (10 - 6√2)/7 ≈ 0.216 on the second."
         ),
-        convention=_EXACT,
+        convention=EXACT,
         symbols=(_Q, _F),
-        assumptions=(*_DATA, "Signs are equally likely; λ → 0, so that only the cost counts."),
+        assumptions=(*DATA, "Signs are equally likely; λ → 0, so that only the cost counts."),
         steps=tuple(steps),
         result="Diagonals are the cheaper for q < q*, axes for q > q*.",
         validity="λ → 0; axes against diagonals. For 0 < f < 1 a third code is the best.",
@@ -420,151 +326,3 @@ def onehot_threshold() -> Derivation:
         figure="thresholds",
         caption="The threshold q* against λ: below the curve diagonals have the lower loss.",
     )
-
-
-def many_pairs() -> Derivation:
-    """k pairs: what composing gains and how many latents it takes."""
-    k = PAIRS
-    axes, composed = composed_in_blocks(k, sympy.S.One), composed_in_blocks(k, k)
-    shared = sympy.simplify(axes.shared / composed.shared)
-    independent = sympy.simplify(axes.independent / composed.independent)
-    frame = hadamard_frame(4)
-    steps = (
-        Step(
-            "Take k pairs in k dimensions. An atom for every feature costs, if all pairs share "
-            "one amplitude,",
-            "C_axes", axes.shared, "one half for each pair",
-            Numeric("linear programming at the corners, for k = 3", axes.shared.subs(k, 3),
-                    "cost of pairs", (3, "axes"), tolerance=1e-9),
-        ),
-        Step(
-            "An atom for every combination of features, 2^k of them, points straight at x:",
-            "C_composed", composed.shared, "‖x‖ = a √k",
-            Numeric("linear programming at the corners, for k = 3", composed.shared.subs(k, 3),
-                    "cost of pairs", (3, "composed"), tolerance=1e-9),
-        ),
-        Step("so that composing gains", "C_axes/C_composed", shared, "divide",
-             Symbolic("√k", shared, sympy.sqrt(k))),
-        Step(
-            "With independent amplitudes the largest of them sets the cost, √k E max a_i:",
-            "C_composed", composed.independent, "E max a_i = k/(k + 1)",
-            Numeric("cubature of √k max a_i, for k = 2", composed.independent.subs(k, 2),
-                    "cost of independent pairs", (2,), tolerance=1e-4),
-        ),
-        Step(
-            "and composing gains about half as much:",
-            "C_axes/C_composed", independent, "E max a_i = k/(k + 1); divide",
-            Symbolic("(k + 1)/(2√k)", independent, (k + 1) / (2 * sympy.sqrt(k))),
-        ),
-        Step("And it takes this many latents in place of 2k:", "N_composed", composed.latents,
-             "count", Symbolic("2^k", composed.latents, 2**k)),
-        Step(
-            "With only 2k latents one can still do better than the axes, by a frame whose atoms "
-            "are rows of a Hadamard matrix. For k = 4, shared amplitudes, it costs",
-            "C_Hadamard", frame.shared, "√k E|sum of k signs|/2",
-            Decided("it is below the axes' 2, with as many latents", bool(frame.shared < 2)),
-        ),
-        Step(
-            "and for independent amplitudes",
-            "C_Hadamard", frame.independent, "√k E|U_1 + ... + U_k|",
-            Symbolic("2 E|U_1 + U_2 + U_3 + U_4|", frame.independent, 2 * mean_absolute_sum(4)),
-        ),
-    )  # fmt: skip
-    return Derivation(
-        id="many-pairs",
-        title="Many pairs: what composing gains, and how many latents it takes",
-        summary=(
-            "With k pairs, composing all of them gains a factor √k if they share an amplitude, "
-            "and (k + 1)/(2√k) if amplitudes are independent, but it takes 2^k latents. A fair "
-            "comparison gives every code 2k latents; then an orthogonal frame with Hadamard "
-            "directions is a better code than the axes. Beyond two pairs the fully composed code "
-            "is moreover out of reach of a one-layer encoder at small λ."
-        ),
-        convention=_EXACT,
-        symbols=(Meaning(k, "number of pairs", "1, 2, 3, ..."),),
-        assumptions=(
-            "k one-hot pairs, signs fair and independent, amplitudes uniform on [0, 1].",
-            "Atoms have norm 1, and activations are the best possible, not those of an encoder.",
-        ),
-        steps=steps,
-        result="Gains √k (shared) and (k + 1)/(2√k) (independent), for 2^k latents instead of 2k.",
-        validity="Every k ≥ 1; Hadamard frames where a Hadamard matrix exists.",
-        falsified_by="A sample mean that misses these costs by many standard errors.",
-        claims=(),
-        sources=("[Paley1933]",),
-        figure="pairs",
-        caption="Gain over the axis-aligned code, and what it takes in latents.",
-    )
-
-
-def magnitudes_in_between() -> Derivation:
-    """For 0 < f < 1 the best code is off the diagonal."""
-    f, phi = MAGNITUDE_CORRELATION, PHI
-    cost = rhombic_cost()
-    slope = sympy.simplify(sympy.diff(cost, phi).subs(phi, sympy.pi / 4))
-    best = best_rhombic_angle(HALF)
-    law = one_hot_sets(magnitude_correlation=f)
-    steps = (
-        Step(
-            "Let the second amplitude be (1 - f) a₂ + f a₁: in part its own, in part the "
-            "first's. Close the four atoms (±cos φ, ±sin φ) like scissors. Near φ = 45° they "
-            "cost",
-            "C_phi", cost, "integrate the gauge, a maximum of two linear forms in each quadrant",
-            Numeric("adaptive quadrature of the gauge, found by trying every pair of atoms,", cost,
-                    "cost of a rhombic code", (), {f: (0.3, 0.7), phi: (0.74, 0.76)}, 1e-5),
-        ),
-        Step(
-            "At 45° the derivative is",
-            "D_phi", slope, "differentiate, put φ = π/4",
-            Decided("it is positive for every f strictly between 0 and 1",
-                    positive_between(slope, f, sympy.S.Zero, sympy.S.One)),
-        ),
-        Step(
-            "So closing the atoms towards the first set's axis lowers the cost, and the diagonal "
-            "is not the best. At f = 1/2 the best angle is, in degrees,",
-            "phi_star", sympy.N(best * 180 / sympy.pi, 8), "solve C' = 0 to thirty digits",
-            Numeric("minimisation of the exact loss with the best activations at λ = 1e-5",
-                    best * 180 / sympy.pi, "best rhombic angle", (), tolerance=1e-3),
-        ),
-        Step(
-            "The reason is a lost symmetry: for f = 0 and f = 1 exchanging x and y leaves the "
-            "data as they are, for f in between it does not. Their variances already differ:",
-            "Sigma", sympy.simplify(covariance(law)[1, 1] - covariance(law)[0, 0]),
-            "integrate",
-            Decided("the difference is 0 at f = 0 and f = 1 only",
-                    sympy.solve(covariance(law)[1, 1] - covariance(law)[0, 0], f) == [0, 1]),
-        ),
-    )  # fmt: skip
-    return Derivation(
-        id="in-between",
-        title="Magnitudes in between",
-        summary=(
-            "Between shared and independent amplitudes one might expect the diagonal to stay "
-            "best, as it is at both ends. It does not: the data lose their symmetry about the "
-            "diagonal, and the best atoms turn off it, by about a degree at f = 1/2. A trained "
-            "SAE that is off by so much there may be right."
-        ),
-        convention=_EXACT,
-        symbols=(_F, Meaning(phi, "angle of the atom in the first quadrant", "near π/4")),
-        assumptions=(*_DATA[:1], "The second amplitude is (1 - f) a₂ + f a₁, each uniform."),
-        steps=steps,
-        result="For 0 < f < 1 the best four atoms are off the diagonals.",
-        validity="Codes (±cos φ, ±sin φ), λ → 0.",
-        falsified_by="An f between 0 and 1 where the exact cost is least at 45°.",
-        claims=("in-between",),
-        sources=(),
-        figure="rhombic",
-        caption="Cost against the angle of the first atom, f = 0, 1/2 and 1.",
-    )
-
-
-#: In reading order.
-COST_DERIVATIONS = (
-    the_setting,
-    activation_costs,
-    cost_and_angle,
-    principal_directions,
-    onehot_threshold,
-    many_pairs,
-    magnitudes_in_between,
-)

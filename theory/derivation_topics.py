@@ -5,10 +5,7 @@ from typing import Final
 from theory.cost_derivations import (
     activation_costs,
     cost_and_angle,
-    magnitudes_in_between,
-    many_pairs,
     onehot_threshold,
-    principal_directions,
     the_setting,
 )
 from theory.derivations import Maker
@@ -18,6 +15,11 @@ from theory.loss_derivations import (
     radial_optimality,
     relative_expectation,
     shrunken_optimum,
+)
+from theory.structure_derivations import (
+    magnitudes_in_between,
+    many_pairs,
+    principal_directions,
 )
 
 FORMATS: Final = ("md", "html", "tex")

@@ -409,13 +409,3 @@ def exact_expectation() -> Derivation:
         figure="cut-square",
         caption="The unit square cut by two latents' lines, and the facets that count.",
     )
-
-
-#: In reading order.
-LOSS_DERIVATIONS = (
-    shrunken_optimum,
-    radial_optimality,
-    decay_balance,
-    relative_expectation,
-    exact_expectation,
-)
