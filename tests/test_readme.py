@@ -39,8 +39,8 @@ def test_shown_output_is_printed(
         assert agree(one.strip("(),"), other.strip("(),")), (one, other)
 
 
-def test_both_outputs_are_found() -> None:
-    assert [command.split()[0] for command, _ in CONSOLE] == ["verify", "check"]
+def test_all_three_jobs_are_shown() -> None:
+    assert [command.split()[0] for command, _ in CONSOLE] == ["verify", "check", "derive"]
 
 
 def test_the_two_commands_end_as_promised() -> None:
