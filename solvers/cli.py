@@ -148,7 +148,7 @@ def _add_derive(subparsers: Subparsers) -> None:
         "topics",
         nargs="*",
         metavar="TOPIC",
-        help=f"default: all of {', '.join(TOPICS)}; with --code, one LAW",
+        help=f"default: all of {', '.join(TOPICS)}; with --code, one LAW: {_LAW}",
     )
     command.add_argument("--code", metavar="CODE", help="axis-aligned | diagonal | rotated:DEGREES"
                          " | JSON file of atoms")  # fmt: skip

@@ -4,6 +4,7 @@ import argparse
 import shlex
 import sys
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -161,10 +162,14 @@ def run_derive(options: argparse.Namespace) -> int:
     """Run `sae-theory derive` and return its exit status."""
     # Matplotlib takes half a second to import; of the commands only this one always needs it.
     from solvers.derivation_documents import pages_of, write_pages  # noqa: PLC0415
+    from solvers.derivation_figures import law_and_code  # noqa: PLC0415
     from solvers.derivation_pages import page_of  # noqa: PLC0415
 
     if options.format not in FORMATS:
         raise InputError(f"--format: expected one of {', '.join(FORMATS)}, got {options.format!r}")
+    if options.out.exists() and not options.out.is_dir():
+        raise InputError(f"{options.out}: expected a folder, this is a file")
+    own = None
     try:
         if options.code is None:
             if options.l1 is not None:
@@ -175,11 +180,13 @@ def run_derive(options: argparse.Namespace) -> int:
                 raise InputError("--code: expected one LAW before it")
             law = load_law(options.topics[0])
             l1 = None if options.l1 is None else exact_number(options.l1, "--l1")
-            pages = [page_of(own_derivation(law, load_code(options.code, law), l1))]
+            code = load_code(options.code, law)
+            pages = [page_of(own_derivation(law, code, l1))]
+            own = partial(law_and_code, law, code)
     except ProofError as error:
         print(f"sae-theory: error: nothing was written: {error}", file=sys.stderr)
         return 1
-    written = write_pages(pages, options.format, options.out)
+    written = write_pages(pages, options.format, options.out, own)
     names = [str(path) for path in written]
     _print(options, {"written": names, "topics": [page.id for page in pages]}, "\n".join(names))
     return 0

@@ -147,9 +147,24 @@ def _cost_by_quadrature(settings: tuple[Any, ...], values: Values) -> float:
     return quadrature_expectation(_law(law), pointwise_gauge(_atoms(code)))[0]
 
 
-def _trace(settings: tuple[Any, ...], values: Values) -> float:
-    arrays = law_arrays(settings[0])
-    return float(np.trace(arrays.second_moment) - arrays.mean @ arrays.mean)
+def _along(law: Law) -> NDArray[np.float64]:
+    return np.arange(1.0, law.dimension + 1)
+
+
+def _mean_along(settings: tuple[Any, ...], values: Values) -> float:
+    return float(_along(settings[0]) @ law_arrays(settings[0]).mean)
+
+
+def _variance_along(settings: tuple[Any, ...], values: Values) -> float:
+    arrays, w = law_arrays(settings[0]), _along(settings[0])
+    return float(w @ arrays.second_moment @ w - (w @ arrays.mean) ** 2)
+
+
+def _best_activations_at(settings: tuple[Any, ...], values: Values) -> float:
+    law, code, l1 = settings
+    atoms = _atoms(code)
+    sae = Sae(atoms.T, np.zeros(len(atoms)), atoms, np.zeros(atoms.shape[1]))
+    return best_activation_loss(law, sae, Objective(float(l1)))
 
 
 def _loss_of_frame(settings: tuple[Any, ...], values: Values) -> float:
@@ -370,7 +385,9 @@ ROUTES: dict[str, Route] = {
     "least activation": _least_activation,
     "scaled activation": _scaled_activation,
     "cost by quadrature": _cost_by_quadrature,
-    "trace of the covariance": _trace,
+    "mean along": _mean_along,
+    "variance along": _variance_along,
+    "best activations at": _best_activations_at,
     "loss of a frame": _loss_of_frame,
     "bound at": _bound_at,
     "cost of a rotated code": _cost_of_rotated_code,

@@ -4,13 +4,13 @@
 """
 
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
 from solvers.derivation_figures import FIGURES
 from solvers.derivation_pages import FigureBlock, Page, page_of
-from solvers.figures import svg_text, write_figure
+from solvers.figures import Figure, svg_text, write_figure
 from solvers.files import written_beside
 from solvers.progress import ProgressLine
 from solvers.render_html import html, html_index
@@ -18,6 +18,7 @@ from solvers.render_latex import latex
 from solvers.render_markdown import file_name, markdown, markdown_index
 from theory.derivation_topics import FORMATS, TOPICS
 from theory.errors import InputError
+from theory.own_derivations import OWN_FIGURE
 
 FOLDER = Path("docs/derivations")
 
@@ -43,7 +44,9 @@ def pages_of(topics: Iterable[str] = (), progress: Progress | None = None) -> li
     chosen = list(topics) or list(TOPICS)
     for topic in chosen:
         if topic not in TOPICS:
-            raise InputError(f"topic {topic!r}: expected one of {', '.join(TOPICS)}")
+            raise InputError(
+                f"topic {topic!r}: expected one of {', '.join(TOPICS)}; or a law with --code CODE"
+            )
     # Reading order, whatever order they were asked for in.
     chosen = [topic for topic in TOPICS if topic in chosen]
     pages = []
@@ -54,7 +57,9 @@ def pages_of(topics: Iterable[str] = (), progress: Progress | None = None) -> li
     return pages
 
 
-def write_pages(pages: Sequence[Page], form: str, folder: Path) -> list[Path]:
+def write_pages(
+    pages: Sequence[Page], form: str, folder: Path, own: Callable[[], Figure] | None = None
+) -> list[Path]:
     """Write pages in one format and return the files.
 
     Parameters
@@ -63,47 +68,52 @@ def write_pages(pages: Sequence[Page], form: str, folder: Path) -> list[Path]:
     form : {"md", "html", "tex"}
     folder : Path
         Made if it is missing.
+    own : callable, optional
+        Draws the figure of a derivation of one's own.
     """
     if form not in FORMATS:
         raise InputError(f"format: expected one of {', '.join(FORMATS)}, got {form!r}")
     names = [block.name for page in pages for block in page.blocks
              if isinstance(block, FigureBlock)]  # fmt: skip
+    draw = {**FIGURES, **({OWN_FIGURE: own} if own is not None else {})}
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if form != "html":
+        if form != "html" and names:
             (folder / "figures").mkdir(exist_ok=True)
     except OSError as error:
         raise InputError(f"{folder}: cannot be written: {error.strerror}") from None
-    texts = _texts(pages, form, names)
+    texts = _texts(pages, form, {name: draw[name] for name in names})
     drawn = []
     for name in names if form == "tex" else ():
         drawn.append(folder / "figures" / f"{name}.pdf")
-        write_figure(FIGURES[name](), drawn[-1])
+        write_figure(draw[name](), drawn[-1])
     for name, text in texts.items():
         with written_beside(folder / name) as temporary:
             temporary.write_text(text, encoding="utf-8")
     return sorted([*drawn, *(folder / name for name in texts)])
 
 
-def _texts(pages: Sequence[Page], form: str, names: Sequence[str]) -> dict[str, str]:
+def _texts(
+    pages: Sequence[Page], form: str, draw: Mapping[str, Callable[[], Figure]]
+) -> dict[str, str]:
     """Return the contents of the text files, by their names below the folder."""
     if form == "tex":
         return {f"{'derivations' if len(pages) > 1 else pages[0].id}.tex": latex(pages)}
     if form == "html":
-        drawn = {name: _svg(name) for name in names}
+        drawn = {name: _svg(make) for name, make in draw.items()}
         texts = {f"{file_name(page, pages)}.html": html(page, pages, drawn) for page in pages}
         index = html_index(pages)
     else:
         texts = {f"{file_name(page, pages)}.md": markdown(page, pages) for page in pages}
-        texts |= {f"figures/{name}.svg": _svg(name) + "\n" for name in names}
+        texts |= {f"figures/{name}.svg": _svg(make) + "\n" for name, make in draw.items()}
         index = markdown_index(pages)
     return {**texts, **({f"index.{form}": index} if len(pages) > 1 else {})}
 
 
 @cache
-def _svg(name: str) -> str:
+def _svg(make: Callable[[], Figure]) -> str:
     """Return a figure as SVG, drawn once for Markdown and HTML."""
-    return svg_text(FIGURES[name]())
+    return svg_text(make())
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

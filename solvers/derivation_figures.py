@@ -17,8 +17,8 @@ from solvers.objectives import Objective
 from solvers.route_tools import exact_cost
 from solvers.sae import Sae
 from solvers.train import Sampler
-from theory.codes import axis_aligned, diagonal
-from theory.laws import one_hot_sets, preset
+from theory.codes import Code, axis_aligned, diagonal
+from theory.laws import Law, one_hot_sets, preset
 from theory.loss_proofs import SAMPLE_DECAY, decayed_optimum
 from theory.losses import Chamber, tie_probability_for_every_l1
 from theory.moments import covariance, fourth_cumulant
@@ -257,6 +257,17 @@ def cut_square() -> Figure:
     return figure
 
 
+def law_and_code(law: Law, code: Code) -> Figure:
+    """Support of a law in the plane and the atoms of a code."""
+    figure, (axes,) = panels(height=4.8)
+    draw_support(axes, law)
+    for atom in np.array(code.atoms, dtype=np.float64):
+        axes.annotate("", atom, (0, 0), arrowprops={"arrowstyle": "-|>", "color": "black"})
+        axes.update_datalim([atom])
+    axes.plot([], [], color="black", label="atoms")
+    return _plane(figure, axes)
+
+
 def _curve(figure: Figure, axes: Axes, x: str, y: str) -> Figure:
     axes.set_xlabel(x)
     axes.set_ylabel(y)
@@ -266,8 +277,8 @@ def _curve(figure: Figure, axes: Axes, x: str, y: str) -> Figure:
 
 def _plane(figure: Figure, axes: Axes) -> Figure:
     axes.set_aspect("equal")
-    axes.set_xlabel("$x$ (units of A)")
-    axes.set_ylabel("$y$ (units of A)")
+    axes.set_xlabel("$x_1$ (units of the data)")
+    axes.set_ylabel("$x_2$ (units of the data)")
     axes.margins(0.12)
     figure.legend(loc="outside lower center", ncols=2, frameon=False)
     return figure

@@ -103,7 +103,8 @@ def page_of(derivation: Derivation) -> Page:
         if step.display is not None:
             blocks.append(Formula(step.display))
         told = [f"By: {step.rule}." if step.rule else "", _checked(step.check, compared, number)]
-        blocks.append(Paragraph(" ".join(filter(None, told)), "check"))
+        if any(told):
+            blocks.append(Paragraph(" ".join(filter(None, told)), "check"))
     blocks += [
         Heading("Result"),
         Paragraph(derivation.result),

@@ -20,6 +20,7 @@ from solvers.render_latex import latex
 from theory import (
     InputError,
     cost_derivations,
+    law_from_dict,
     load_law,
     loss_derivations,
     preset,
@@ -181,9 +182,9 @@ def test_a_law_and_a_code_of_ones_own(tmp_path: Path, capsys: pytest.CaptureFixt
     code.write_text("[[1, 0], [-1, 0], [0, 1], [0, -1]]")
     arguments = ["derive", str(law), "--code", str(code), "--l1", "0.1", "--out", str(tmp_path)]
     assert main(arguments) == 0
-    text = (tmp_path / "own.md").read_text(encoding="utf-8")
+    text = (tmp_path / "code-on-law.json.md").read_text(encoding="utf-8")
     # q/2 of each of four one-hot segments, cost 1/2 each; the rest cost 1.
-    assert "The code code costs 3/4 ≈ 0.75 on law.json." in text
+    assert "It costs 3/4 ≈ 0.75; at λ = 1/10 its least loss with b_dec = 0 is" in text
     assert "The diagonal code of 4 atoms costs" in text
     assert "No SAE of any width" in text
     capsys.readouterr()
@@ -196,6 +197,30 @@ def test_own_derivations_at_angles_with_roots(degrees: str) -> None:
     law = load_law("independent:onehot_probability=0.25")
     this = own_derivation(law, load_code(f"rotated:{degrees}", law), sympy.Rational(1, 10))
     assert len(run_checks(this)) == len(this.steps)
+
+
+def test_atoms_of_a_file_are_brought_to_norm_one(tmp_path: Path) -> None:
+    path = tmp_path / "long.json"
+    path.write_text("[[2, 0], [-2, 0], [0, 3], [0, -3]]")
+    law = preset("independent")
+    assert load_code(str(path), law).atoms == load_code("axis-aligned", law).atoms
+
+
+def test_an_asymmetric_law_is_told_that_b_dec_may_do_better() -> None:
+    law = load_law("shared")
+    lopsided = law_from_dict({"sets": [2, 2], "probabilities": [["1/2", "1/6"], ["1/12", "1/4"]]})
+    for data, caution in ((law, False), (lopsided, True)):
+        this = own_derivation(data, load_code("axis-aligned", data), sympy.Rational(1, 10))
+        assert any("another b_dec" in step.prose for step in this.steps) == caution
+        assert len(run_checks(this)) == len(this.steps)
+
+
+def test_a_code_that_cannot_is_passed_over_in_the_comparison() -> None:
+    law = law_from_dict({"sets": [3, 2]})
+    this = own_derivation(law, load_code("axis-aligned", law))
+    assert any("diagonal code of 6 atoms does not reach" in step.prose for step in this.steps)
+    assert this.figure == ""
+    run_checks(this)
 
 
 def test_an_own_derivation_without_a_frame_says_so() -> None:
@@ -215,10 +240,14 @@ BAD = [
     (["derive", "shared", "--code", "{dir}/none.json"], "none.json: cannot be read"),
     (["derive", "shared", "--code", "{dir}/half.json"], "expected atoms whose cone holds the law"),
     (["derive", "shared", "--code", "{dir}/three.json"], "expected atoms of dimension 2"),
+    (
+        ["derive", "shared", "--code", "{dir}/zero.json"],
+        "atom 1: expected an atom that is not zero",
+    ),
     (["derive", "shared", "--code", "{dir}/text.json"], "expected a list of atoms"),
     (["derive", "nolaw", "--code", "diagonal"], "nolaw: expected a preset"),
     (["derive", "shared", "--code", "diagonal", "--l1", "-1"], "--l1: expected a number above 0"),
-    (["derive", "weight-decay", "--out", "{dir}/text.json"], "cannot be written"),
+    (["derive", "weight-decay", "--out", "{dir}/text.json"], "expected a folder, this is a file"),
 ]
 
 
@@ -228,6 +257,7 @@ def test_bad_input_is_one_line_and_status_2(
 ) -> None:
     (tmp_path / "half.json").write_text("[[1, 0], [0, 1]]")
     (tmp_path / "three.json").write_text("[[1, 0, 0], [0, 1, 0], [0, 0, 1], [-1, -1, -1]]")
+    (tmp_path / "zero.json").write_text("[[1, 0], [0, 0]]")
     (tmp_path / "text.json").write_text('"diagonal"')
     before = sorted(tmp_path.iterdir())
     status = main([argument.format(dir=tmp_path) for argument in arguments])

@@ -2,7 +2,8 @@
 
 axis-aligned, diagonal        as a law of one-hot sets suggests them
 rotated:30                    four unit atoms, turned by 30 degrees
-FILE.json                     [[1, 0], [-1, 0], ...], one row an atom; numbers are exact
+FILE.json                     [[1, 0], [-1, 0], ...], one row an atom; numbers are exact, and
+                              atoms are brought to norm 1
 """
 
 from pathlib import Path
@@ -58,6 +59,11 @@ def _from_file(path: Path) -> Code:
         raise InputError(f"{path}: expected a list of atoms, each a list of numbers")
     try:
         atoms = [[exact_number(entry, f"atom {i}") for entry in row] for i, row in enumerate(rows)]
-        return Code(path.stem, atoms)
+        norms = [sympy.sqrt(sum(entry**2 for entry in atom)) for atom in atoms]
+        for i, norm in enumerate(norms):
+            if norm == 0:
+                raise InputError(f"atom {i}: expected an atom that is not zero")
+        unit = [[x / norm for x in atom] for atom, norm in zip(atoms, norms, strict=True)]
+        return Code(path.stem, unit)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
