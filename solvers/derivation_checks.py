@@ -231,6 +231,25 @@ def _cost_of_pairs(settings: tuple[Any, ...], values: Values) -> float:
     return float(np.mean([_least_total(atoms, corner) for corner in corners])) / 2
 
 
+def _encoder_of_corners(settings: tuple[Any, ...], values: Values) -> float:
+    """Return the least λ at which one latent can have a corner's ray to itself, by bisection."""
+    (k,) = settings
+    first, *others = np.array(list(product((1.0, -1.0), repeat=k)))
+
+    def feasible(l1: float) -> bool:
+        found = optimize.linprog(
+            np.zeros(k), A_ub=np.array(others), b_ub=np.full(len(others), l1 / 2),
+            A_eq=first[None] / np.sqrt(k), b_eq=[1.0], bounds=(None, None),
+        )  # fmt: skip
+        return bool(found.status == 0)
+
+    low, high = 0.0, 4.0
+    while high - low > 1e-8:
+        middle = (low + high) / 2
+        low, high = (low, middle) if feasible(middle) else (middle, high)
+    return high
+
+
 def _cost_of_independent_pairs(settings: tuple[Any, ...], values: Values) -> float:
     (k,) = settings
 
@@ -396,6 +415,7 @@ ROUTES: dict[str, Route] = {
     "tie of the costs": _tie_of_costs,
     "tie of the costs in between": _tie_in_between,
     "cost of pairs": _cost_of_pairs,
+    "encoder of corners": _encoder_of_corners,
     "cost of independent pairs": _cost_of_independent_pairs,
     "cost of a rhombic code": _cost_of_rhombic_code,
     "best rhombic angle": _best_rhombic_angle,

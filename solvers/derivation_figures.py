@@ -248,7 +248,8 @@ def cut_square() -> Figure:
         ((0.71, 0.0), (0.19, 1.0), "line of latent j", "--"),
     ):
         axes.plot(*np.array([start, end]).T, color="black", linestyle=style, label=label)
-    axes.plot([1, 1], [0.625, 1], color="black", linewidth=4, alpha=0.6)
+    for piece in ([meeting, [1.0, 0.625]], [meeting, [0.19, 1.0]], [[1, 0.625], [1, 1]]):
+        axes.plot(*np.array(piece).T, color="black", linewidth=4, alpha=0.6)
     axes.plot([0.19, 1], [1, 1], color="black", linewidth=4, alpha=0.6, label="edges that count")
     axes.set_aspect("equal")
     axes.set_xlabel("$u_1$")

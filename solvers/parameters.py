@@ -60,10 +60,14 @@ class LossOfVector:
         parts = (W_enc.ravel(), b_enc, W_dec.ravel(), b_dec[: 0 if self.tied else None])
         return np.concatenate(parts)
 
-    def positive_biases(self, vector: Array, size: float) -> Array:
-        """Return the vector with every encoder bias made positive, by at least `size`."""
+    def positive_biases(self, vector: Array, size: float, within: float = np.inf) -> Array:
+        """Return the vector with encoder biases made positive, by at least `size`.
+
+        Only those within a distance of 0, by default all.
+        """
         W_enc, b_enc, rows, b_dec = self._split(vector)
-        return self.vector(W_enc, np.abs(b_enc) + size, rows, b_dec)
+        moved = np.where(np.abs(b_enc) <= within, np.abs(b_enc) + size, b_enc)
+        return self.vector(W_enc, moved, rows, b_dec)
 
     def sae(self, vector: Array) -> Sae:
         """Return the SAE that a vector stands for."""

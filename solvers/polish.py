@@ -83,7 +83,9 @@ def polish(law: Law, sae: Sae, objective: Objective) -> Polished:
     end, vector = minimize_from(problem, start)
     if problem.loss.tied:
         # The relative loss has a barrier at every b_i = 0; the gain is on its positive side.
-        across = minimize_from(problem, problem.loss.positive_biases(vector, SMALL_BIAS))
+        # Biases away from 0 stay: to turn those over would be a leap into another basin.
+        pushed = problem.loss.positive_biases(vector, SMALL_BIAS, within=_PUSH)
+        across = minimize_from(problem, pushed)
         if across[0].total < end.total or not np.isfinite(end.total):
             end, vector = across
     saddle = False

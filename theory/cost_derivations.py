@@ -70,7 +70,7 @@ def the_setting() -> Derivation:
         Step(
             f"The discussion speaks of weights of size s and of totals with s². Read literally, "
             f"{decoder.assumption}: the axis-aligned total is then",
-            "T_axes",
+            "T_decoder",
             decoder.axis_aligned,
             "solve s f = A for f",
             Numeric("least squares with atoms of norm s", decoder.axis_aligned,
@@ -79,14 +79,14 @@ def the_setting() -> Derivation:
         Step(
             f"The totals as quoted arise if A is measured through both layers: "
             f"{both.assumption}.",
-            "T_axes",
+            "T_both",
             both.axis_aligned,
             "solve s² c = A for c",
             Numeric("least squares with gain s²", both.axis_aligned,
                     "scaled activation", (0.0, "both layers"), s_range, 1e-9),
         ),
         Step(
-            "For the diagonal code, read the same way,",
+            "For the diagonal code, read the same second way,",
             "T_diagonal",
             both.diagonal,
             "solve s² c = A √2 for c",
@@ -96,7 +96,7 @@ def the_setting() -> Derivation:
         Step(
             "Whatever a unit of activation is worth, it is worth the same to both codes: the "
             "ratio does not depend on the reading.",
-            "T_axes/T_diagonal",
+            "T_both/T_diagonal",
             both.ratio,
             "divide",
             Symbolic("the ratio under the other reading", both.ratio, decoder.ratio),
@@ -108,7 +108,7 @@ def the_setting() -> Derivation:
         summary=(
             "The discussion compares totals of 2A/s² and √2·A/s². Both are right under one "
             "reading of s and wrong under another, but their ratio, √2, is right under both. "
-            "That ratio is all the argument needs."
+            "On the first data set that ratio is all the argument needs."
         ),
         convention="exact reconstruction of one point; no loss yet",
         symbols=(
@@ -154,7 +154,7 @@ def activation_costs() -> Derivation:
                     f"Averaged over the {ordinal} data set, the {code.name} code costs",
                     f"C_{'axes' if angle == 0 else 'diagonal'}",
                     cost,
-                    "integrate the gauge, a polynomial on each cone, over each cell",
+                    "integrate the gauge, linear on each cone, over each cell",
                     Numeric("adaptive quadrature of the gauge", cost, "cost by quadrature",
                             (name, angle), tolerance=1e-6),
                 )
@@ -246,9 +246,9 @@ def cost_and_angle() -> Derivation:
         title="Cost against angle",
         summary=(
             "The diagonal is not merely better than the axes: of all rotated frames it is the "
-            "best, and every turn towards it helps. There is no hill between the two codes on "
-            "which training could get stuck, so if trained SAEs stop short of the diagonal, the "
-            "cost of rotated frames is not the reason."
+            "best, and every turn towards it helps. Along this path of rigid turns there is no "
+            "barrier between the two codes; the axes are its maximum. What stops trained SAEs "
+            "short must lie elsewhere: in other directions of the space of parameters."
         ),
         convention=EXACT,
         symbols=(_THETA,),
@@ -309,17 +309,25 @@ def onehot_threshold() -> Derivation:
         id="onehot-threshold",
         title="When true features win: the one-hot threshold",
         summary=(
-            "Composed features are worth having only if features come together. If a feature is "
-            "active alone with probability q, a diagonal code must spend two atoms on it, and "
-            "above a threshold q* the axis-aligned code is the cheaper: q* = 2 - √2 ≈ 0.586 on "
-            "the first data set, (10 - 6√2)/7 ≈ 0.216 on the second."
+            "Composed features are worth having only if features come together. If only one "
+            "feature is active with probability q, a diagonal code must spend two atoms on it, "
+            "and above a threshold q* the axis-aligned code is the cheaper: q* = 2 - √2 ≈ 0.586 "
+            "on the first data set, (10 - 6√2)/7 ≈ 0.216 on the second."
         ),
         convention=EXACT,
         symbols=(_Q, _F),
-        assumptions=(*DATA, "Signs are equally likely; λ → 0, so that only the cost counts."),
+        assumptions=(
+            *DATA,
+            "A feature active alone is equally likely any of the four, and its amplitude is "
+            "uniform on [0, 1] whatever f; else the second amplitude is (1 - f) a₂ + f a₁.",
+            "λ → 0, so that only the cost counts.",
+        ),
         steps=tuple(steps),
         result="Diagonals are the cheaper for q < q*, axes for q > q*.",
-        validity="λ → 0; axes against diagonals. For 0 < f < 1 a third code is the best.",
+        validity=(
+            "λ → 0; axes against diagonals. For 0 < f < 1 and q below about q* a third code, a "
+            "little off the diagonals, is the best."
+        ),
         falsified_by="A q at which the exact costs order the two codes the other way.",
         claims=("true-features",),
         sources=("[Anders2024], conclusions",),

@@ -126,10 +126,14 @@ class Step:
 
     @property
     def display(self) -> sympy.Basic | None:
-        """What is displayed: name = formula."""
+        """What is displayed: name = formula; a name may be a quotient, a/b."""
         if self.formula is None or not self.name:
             return self.formula
-        return sympy.Eq(label(self.name), self.formula, evaluate=False)
+        top, _, bottom = self.name.partition("/")
+        left = label(top)
+        if bottom:
+            left = sympy.Mul(left, sympy.Pow(label(bottom), -1, evaluate=False), evaluate=False)
+        return sympy.Eq(left, self.formula, evaluate=False)
 
 
 @dataclass(frozen=True)

@@ -73,9 +73,9 @@ def onehot_three_quarters() -> Finding:
     loss = orthogonal_frame_loss(axis_aligned(), law, {L1: SAMPLE_L1})
     return Finding(
         Verdict.FAILS if cheaper else Verdict.HOLDS,
-        "of four latents, the axis-aligned code has the lower loss for every λ < "
-        f"{float(tie):.6f}, where both tie: SAEs that end on diagonals there are not at their "
-        "optimum",
+        "as a statement about the optimum: of the two codes of four atoms the axis-aligned one "
+        f"has the lower loss for every λ < {float(tie):.6f}, at which both tie. Some trained SAEs "
+        "do end near diagonals there; they are not at their optimum",
         (
             Quantity("λ at which axes and diagonals tie, q = 3/4, second data set", tie),
             Quantity("loss of the axis-aligned code at q = 3/4", loss.value, {L1: SAMPLE_L1}),

@@ -196,7 +196,8 @@ def _losses(law: Law, code: Code, l1: sympy.Expr | None) -> tuple[list[Step], sy
     return [
         Step(
             "With b_dec = 0, soft-thresholding along each axis of the frame, by one ReLU layer, "
-            f"gives for λ from {readable(chamber.low)} {end} the least loss of this code{caution}:",
+            f"gives for λ from {readable(chamber.low)} {end} the least loss of this code"
+            f"{caution}:",
             "L",
             sympy.expand(chamber.value),
             "integrate the soft-threshold loss",

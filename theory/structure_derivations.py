@@ -1,10 +1,13 @@
 """Derivations about the data's structure: principal components, many pairs, magnitudes."""
 
+from itertools import product
+
 import sympy
 
+from theory.attained_bounds import bound_attained_from
 from theory.cost_derivations import DATA, EXACT
 from theory.derivations import Decided, Derivation, Meaning, Numeric, Step, Symbolic
-from theory.laws import one_hot_sets, preset
+from theory.laws import Component, Law, one_hot_sets, preset
 from theory.many_pairs import composed_in_blocks, hadamard_frame, mean_absolute_sum
 from theory.moments import covariance, fourth_cumulant
 from theory.proofs import best_rhombic_angle, rhombic_cost, sign_correlated
@@ -39,20 +42,8 @@ def principal_directions() -> Derivation:
             )
         )
     rho = SIGN_CORRELATION
-    tilted = covariance(sign_correlated("shared", rho))
-    along = sympy.simplify((sympy.Matrix([[1, 1]]) * tilted * sympy.Matrix([1, 1]))[0] / 2)
-    across = sympy.simplify((sympy.Matrix([[1, -1]]) * tilted * sympy.Matrix([1, -1]))[0] / 2)
-    steps.append(
-        Step(
-            "Let the two signs be correlated by ρ instead. Then the variances along and across "
-            "the diagonal differ by",
-            "D",
-            sympy.simplify(along - across),
-            "project the covariance on (1, 1)/√2 and (1, -1)/√2",
-            Numeric("the exact second moments", sympy.simplify(along - across),
-                    "variance split", ("shared",), {rho: (-0.9, 0.9)}),
-        )
-    )  # fmt: skip
+    for name, ordinal in (("shared", "first"), ("independent", "second")):
+        steps.append(_split(name, ordinal))
     for name in ("shared", "independent"):
         cumulant = sympy.simplify(fourth_cumulant(preset(name), (sympy.cos(PHI), sympy.sin(PHI))))
         excess = sympy.simplify(cumulant.subs(PHI, sympy.pi / 4) - cumulant.subs(PHI, 0))
@@ -84,10 +75,10 @@ def principal_directions() -> Derivation:
         title="Principal components: what fails, and what replaces it",
         summary=(
             "The discussion's reason for the diagonals is that they are the principal components "
-            "of the data. They are not: both covariances are multiples of the identity, so no "
-            "direction is preferred. The conclusion survives, for a different reason. What sees "
-            "the diagonals is not the variance but higher moments: the fourth cumulant is "
-            "largest exactly there."
+            "of the data. Both covariances are multiples of the identity, so the diagonals are "
+            "principal components only in the sense that every direction is. The conclusion "
+            "survives because diagonals cost less. Among the moments, the first that tell "
+            "directions apart are the fourth: that cumulant is largest on the diagonals."
         ),
         convention="no loss; moments of the data",
         symbols=(
@@ -97,8 +88,8 @@ def principal_directions() -> Derivation:
         assumptions=DATA,
         steps=tuple(steps),
         result=(
-            "Every direction is a principal component at ρ = 0; the diagonals are those of every "
-            "ρ ≠ 0, and the maxima of the fourth cumulant at ρ = 0."
+            "No direction is singled out by the variance at ρ = 0; the diagonals are by every "
+            "ρ ≠ 0, and by the fourth cumulant at ρ = 0."
         ),
         validity="Both data sets, A = 1; other A scale the moments.",
         falsified_by="An eigenvector of the exact covariance with another eigenvalue.",
@@ -107,6 +98,38 @@ def principal_directions() -> Derivation:
         figure="moments-by-direction",
         caption="Variance and fourth cumulant of the data along each direction.",
     )
+
+
+def _split(name: str, ordinal: str) -> Step:
+    """Return the step on correlated signs."""
+    rho = SIGN_CORRELATION
+    tilted = covariance(sign_correlated(name, rho))
+    along, across = (
+        sympy.simplify((sympy.Matrix([w]) * tilted * sympy.Matrix(w))[0] / 2)
+        for w in ([1, 1], [1, -1])
+    )
+    return Step(
+        f"Let the two signs be correlated by ρ instead. On the {ordinal} data set the variances "
+        "along and across the diagonal then differ by",
+        "D",
+        sympy.simplify(along - across),
+        "project the covariance on (1, 1)/√2 and (1, -1)/√2",
+        Numeric("the exact second moments", sympy.simplify(along - across), "variance split",
+                (name,), {rho: (-0.9, 0.9)}),
+    )  # fmt: skip
+
+
+def _corner_rays(k: int) -> Law:
+    """Return k pairs that share a uniform amplitude: segments to the corners of a cube."""
+    parts = tuple(
+        Component(
+            sympy.Rational(1, 2**k),
+            sympy.ImmutableMatrix(corner),
+            sympy.zeros(k, 1).as_immutable(),
+        )
+        for corner in product((-1, 1), repeat=k)
+    )
+    return Law(parts, f"{k} pairs")
 
 
 def many_pairs() -> Derivation:
@@ -119,7 +142,7 @@ def many_pairs() -> Derivation:
     steps = (
         Step(
             "Take k pairs in k dimensions. An atom for every feature costs, if all pairs share "
-            "one amplitude,",
+            "one amplitude, and no less if each has its own,",
             "C_axes", axes.shared, "one half for each pair",
             Numeric("linear programming at the corners, for k = 3", axes.shared.subs(k, 3),
                     "cost of pairs", (3, "axes"), tolerance=1e-9),
@@ -139,15 +162,26 @@ def many_pairs() -> Derivation:
                     "cost of independent pairs", (2,), tolerance=1e-4),
         ),
         Step(
-            "and composing gains about half as much:",
+            "and composing gains less, half as much for many pairs:",
             "C_axes/C_composed", independent, "E max a_i = k/(k + 1); divide",
             Symbolic("(k + 1)/(2√k)", independent, (k + 1) / (2 * sympy.sqrt(k))),
+        ),
+        Step(
+            "An encoder of one layer cannot use it at small λ: already for k = 3, on rays of "
+            "length √3, (1, 1, 1) is the sum of its three neighbours of one sign flipped, so a "
+            "latent that fires on it fires elsewhere too, unless λ is at least",
+            "lambda_0", bound_attained_from(_corner_rays(3)),
+            "Farkas' lemma, as in the chapter on the radial bound",
+            Numeric("linear programming for the encoder, by bisection,",
+                    bound_attained_from(_corner_rays(3)), "encoder of corners", (3,),
+                    tolerance=1e-6),
         ),
         Step("And it takes this many latents in place of 2k:", "N_composed", composed.latents,
              "count", Symbolic("2^k", composed.latents, 2**k)),
         Step(
             "With only 2k latents one can still do better than the axes, by a frame whose atoms "
-            "are rows of a Hadamard matrix. For k = 4, shared amplitudes, it costs",
+            "are plus and minus the rows of a Hadamard matrix, divided by √k. For k = 4, shared "
+            "amplitudes, it costs",
             "C_Hadamard", frame.shared, "√k E|sum of k signs|/2",
             Decided("it is below the axes' 2, with as many latents", bool(frame.shared < 2)),
         ),
@@ -164,8 +198,8 @@ def many_pairs() -> Derivation:
             "With k pairs, composing all of them gains a factor √k if they share an amplitude, "
             "and (k + 1)/(2√k) if amplitudes are independent, but it takes 2^k latents. A fair "
             "comparison gives every code 2k latents; then an orthogonal frame with Hadamard "
-            "directions is a better code than the axes. Beyond two pairs the fully composed code "
-            "is moreover out of reach of a one-layer encoder at small λ."
+            "directions is a better code than the axes, shown for k = 4. And beyond two pairs no "
+            "one-layer encoder gives the fully composed code these activations at small λ."
         ),
         convention=EXACT,
         symbols=(Meaning(k, "number of pairs", "1, 2, 3, ..."),),
@@ -194,14 +228,14 @@ def magnitudes_in_between() -> Derivation:
     steps = (
         Step(
             "Let the second amplitude be (1 - f) a₂ + f a₁: in part its own, in part the "
-            "first's. Close the four atoms (±cos φ, ±sin φ) like scissors. Near φ = 45° they "
-            "cost",
+            "first's. Keep the four atoms mirror images, (±cos φ, ±sin φ), and lower φ from 45°. "
+            "For arctan f ≤ φ ≤ 45° they cost",
             "C_phi", cost, "integrate the gauge, a maximum of two linear forms in each quadrant",
             Numeric("adaptive quadrature of the gauge, found by trying every pair of atoms,", cost,
                     "cost of a rhombic code", (), {f: (0.3, 0.7), phi: (0.74, 0.76)}, 1e-5),
         ),
         Step(
-            "At 45° the derivative is",
+            "At 45°, from below, the derivative is",
             "D_phi", slope, "differentiate, put φ = π/4",
             Decided("it is positive for every f strictly between 0 and 1",
                     positive_between(slope, f, sympy.S.Zero, sympy.S.One)),
@@ -211,12 +245,13 @@ def magnitudes_in_between() -> Derivation:
             "is not the best. At f = 1/2 the best angle is, in degrees,",
             "phi_star", sympy.N(best * 180 / sympy.pi, 8), "solve C' = 0 to thirty digits",
             Numeric("minimisation of the exact loss with the best activations at λ = 1e-5",
-                    best * 180 / sympy.pi, "best rhombic angle", (), tolerance=1e-3),
+                    best * 180 / sympy.pi, "best rhombic angle", (), tolerance=5e-4),
         ),
         Step(
             "The reason is a lost symmetry: for f = 0 and f = 1 exchanging x and y leaves the "
-            "data as they are, for f in between it does not. Their variances already differ:",
-            "Sigma", sympy.simplify(covariance(law)[1, 1] - covariance(law)[0, 0]),
+            "data as they are, for f in between it does not. The variances of y and x already "
+            "differ, by",
+            "V", sympy.simplify(covariance(law)[1, 1] - covariance(law)[0, 0]),
             "integrate",
             Decided("the difference is 0 at f = 0 and f = 1 only",
                     sympy.solve(covariance(law)[1, 1] - covariance(law)[0, 0], f) == [0, 1]),
@@ -232,8 +267,12 @@ def magnitudes_in_between() -> Derivation:
             "SAE that is off by so much there may be right."
         ),
         convention=EXACT,
-        symbols=(_F, Meaning(phi, "angle of the atom in the first quadrant", "near π/4")),
-        assumptions=(*DATA[:1], "The second amplitude is (1 - f) a₂ + f a₁, each uniform."),
+        symbols=(_F, Meaning(phi, "angle of the atom in the first quadrant", "arctan f to π/4")),
+        assumptions=(
+            *DATA[:1],
+            "The first amplitude is a₁, the second (1 - f) a₂ + f a₁; a₁ and a₂ are independent, "
+            "uniform on [0, 1].",
+        ),
         steps=steps,
         result="For 0 < f < 1 the best four atoms are off the diagonals.",
         validity="Codes (±cos φ, ±sin φ), λ → 0.",
