@@ -1,9 +1,9 @@
 """Codes by name or from a file, for `sae-theory derive`.
 
-axis-aligned, diagonal        as a law of one-hot sets suggests them
-rotated:30                    four unit atoms, turned by 30 degrees
-FILE.json                     [[1, 0], [-1, 0], ...], one row an atom; numbers are exact, and
-                              atoms are brought to norm 1
+* axis-aligned, diagonal: as a law of one-hot sets suggests them;
+* rotated:30: four unit atoms, turned by 30 degrees;
+* FILE.json: [[1, 0], [-1, 0], ...], one row an atom; numbers are exact, and atoms are brought
+  to norm 1.
 """
 
 from pathlib import Path
