@@ -25,7 +25,7 @@ def markdown(page: Page, pages: Sequence[Page]) -> str:
 
     Figures are looked for in the folder figures/ beside the page.
     """
-    lines = [f"# {page.title}", "", NOTICE, ""]
+    lines = [f"# {_text(page.title)}", "", NOTICE, ""]
     for block in page.blocks:
         lines += [*_block(block), ""]
     return "\n".join([*lines, _links(page, pages), ""])

@@ -59,6 +59,7 @@ def test_every_angle_and_every_l1(name: str) -> None:
     assert len(reached) == len(sectors)
 
 
+@pytest.mark.slow
 def test_a_law_in_other_units() -> None:
     """With A = 2, x is twice as large: L(λ; 2) = 4 L(λ/2; 1)."""
     once, twice = (

@@ -139,6 +139,7 @@ def many_pairs() -> Derivation:
     shared = sympy.simplify(axes.shared / composed.shared)
     independent = sympy.simplify(axes.independent / composed.independent)
     frame = hadamard_frame(4)
+    from_here = bound_attained_from(_corner_rays(3))
     steps = (
         Step(
             "Take k pairs in k dimensions. An atom for every feature costs, if all pairs share "
@@ -170,10 +171,10 @@ def many_pairs() -> Derivation:
             "An encoder of one layer cannot use it at small λ: already for k = 3, on rays of "
             "length √3, (1, 1, 1) is the sum of its three neighbours of one sign flipped, so a "
             "latent that fires on it fires elsewhere too, unless λ is at least",
-            "lambda_0", bound_attained_from(_corner_rays(3)),
+            "lambda_0", from_here,
             "Farkas' lemma, as in the chapter on the radial bound",
             Numeric("linear programming for the encoder, by bisection,",
-                    bound_attained_from(_corner_rays(3)), "encoder of corners", (3,),
+                    from_here, "encoder of corners", (3,),
                     tolerance=1e-6),
         ),
         Step("And it takes this many latents in place of 2k:", "N_composed", composed.latents,
