@@ -5,7 +5,7 @@ choice to the hardware; here a comparison that ties is false, and among equal pr
 TopK keeps the first.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -35,7 +35,7 @@ class JumpReluSae(Autoencoder):
     [[1.0, 0.0], [3.0, 3.0]]
     """
 
-    threshold: Array = None  # type: ignore[assignment]  # always set below
+    threshold: Array = field(init=False)
 
     def __init__(self, base: Sae, threshold: ArrayLike) -> None:
         _take_over(self, base)
@@ -74,7 +74,7 @@ class TopKSae(Autoencoder):
     [[0.0, 2.0, 0.0], [0.0, 0.0, 1.0]]
     """
 
-    k: int = 0
+    k: int = field(init=False)
 
     def __init__(self, base: Sae, k: int) -> None:
         _take_over(self, base)
@@ -130,8 +130,8 @@ class GatedSae(Autoencoder):
     [[0.0], [4.0]]
     """
 
-    W_gate: Array = None  # type: ignore[assignment]  # always set below
-    b_gate: Array = None  # type: ignore[assignment]
+    W_gate: Array = field(init=False)
+    b_gate: Array = field(init=False)
 
     def __init__(self, base: Sae, W_gate: ArrayLike, b_gate: ArrayLike) -> None:
         _take_over(self, base)

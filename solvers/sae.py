@@ -1,6 +1,7 @@
 """An SAE's parameters, validated once: what all architectures share, and the ReLU SAE."""
 
 import copy
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,7 +45,7 @@ class Origin:
 
 
 @dataclass(frozen=True, eq=False)
-class Autoencoder:
+class Autoencoder(ABC):
     """What sparse autoencoders of every architecture share: x̂ = f W_dec + b_dec.
 
     Each latent has a pre-activation p_i = x·w_i + b_i; the architecture says how f follows.
@@ -91,9 +92,9 @@ class Autoencoder:
         return self.origin.notes
 
     @property
+    @abstractmethod
     def architecture(self) -> str:
         """What the architecture is called in the literature."""
-        raise NotImplementedError
 
     @property
     def d_in(self) -> int:
@@ -116,9 +117,9 @@ class Autoencoder:
         """Weights (d_in, m) and offsets (m,) of the affine functions at whose zeros f changes."""
         return self.W_enc, self.b_enc
 
+    @abstractmethod
     def activations_where(self, x: Array, signs: Array) -> Array:
         """Return f(x), (N, d_sae), given the signs (N, m) of the functions in `breaks` there."""
-        raise NotImplementedError
 
     def activations(self, x: ArrayLike) -> Array:
         """Return f(x), shape (N, d_sae), for samples of shape (N, d_in)."""
