@@ -45,12 +45,6 @@ class Best:
 Known: TypeAlias = dict[tuple[int, int, Objective], Best]
 
 
-def has_minimum(objective: Objective) -> bool:
-    """Tell whether the loss has a minimum: with free atoms and a plain penalty it shrinks away."""
-    shrinks = objective.decoder == "free" and objective.sparsity == "l1"
-    return not (shrinks and objective.l1 > 0 and objective.weight_decay == 0)
-
-
 def best_known(
     law: Law,
     width: int,

@@ -11,7 +11,9 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, NoReturn, TypeAlias
 
-from solvers import commands
+from solvers import commands, landscape_commands
+from solvers.descent import DYNAMICS
+from solvers.initialisation import INITIALISATIONS
 from solvers.objectives import DECODERS, RECONSTRUCTIONS, SPARSITIES
 from solvers.train import Schedule
 from theory.derivation_topics import FORMATS, TOPICS
@@ -74,7 +76,9 @@ def _parser() -> argparse.ArgumentParser:
         description="An exact theory of sparse autoencoders on data whose features are known.",
     )
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for add in (_add_verify, _add_loss, _add_check, _add_derive, _add_optimum, _add_train):
+    for add in (
+        _add_verify, _add_loss, _add_check, _add_derive, _add_optimum, _add_landscape, _add_train
+    ):  # fmt: skip
         add(subparsers)
     return parser
 
@@ -140,6 +144,29 @@ def _add_optimum(subparsers: Subparsers) -> None:
     _add_objective(command)
     _add_json(command)
     command.set_defaults(run=commands.run_optimum)
+
+
+def _add_landscape(subparsers: Subparsers) -> None:
+    command = subparsers.add_parser(
+        "landscape", help="every stationary point that many starts reach, and how often"
+    )
+    command.add_argument("law", metavar="LAW", help=_LAW)
+    command.add_argument("--latents", type=int, required=True, metavar="N", help="width")
+    command.add_argument("--starts", type=int, default=256, metavar="K", help="default: 256")
+    command.add_argument("--seed", type=int, default=0, metavar="S", help="default: 0")
+    command.add_argument("--initialisation", default="uniform", help=" | ".join(INITIALISATIONS))
+    command.add_argument("--dynamics", default="l-bfgs", help=" | ".join(DYNAMICS))
+    command.add_argument(
+        "--plot", type=Path, metavar="FILE", help="draw every point (.png, .svg, .pdf)"
+    )
+    _add_workers(command)
+    _add_objective(command)
+    _add_json(command)
+    command.set_defaults(run=landscape_commands.run_landscape)
+
+
+def _add_workers(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--workers", type=int, metavar="W", help="processes; default: one a core")
 
 
 def _add_derive(subparsers: Subparsers) -> None:

@@ -42,7 +42,8 @@ from theory.own_derivations import own_derivation
 _LARGEST_COUNT = 10**9
 
 
-def _objective(options: argparse.Namespace) -> Objective:
+def objective_of(options: argparse.Namespace) -> Objective:
+    """Return the objective that the options describe; errors name the option."""
     try:
         return Objective(
             l1=options.l1,
@@ -55,20 +56,21 @@ def _objective(options: argparse.Namespace) -> Objective:
         raise InputError(f"--{str(error).replace('weight_decay', 'weight-decay')}") from None
 
 
-def _print(options: argparse.Namespace, document: dict[str, Any], text: str) -> None:
+def print_result(options: argparse.Namespace, document: dict[str, Any], text: str) -> None:
+    """Print the result as text, or with --json as one JSON object."""
     print(to_json(document) if options.json else text)
 
 
 def run_verify(options: argparse.Namespace) -> int:
     """Run `sae-theory verify` and return its exit status."""
     claims = verify(options.claims, progress=ProgressLine("claims"))
-    _print(options, claims_document(claims), claims_text(claims))
+    print_result(options, claims_document(claims), claims_text(claims))
     return 0 if all(claim.passed for claim in claims) else 1
 
 
 def run_loss(options: argparse.Namespace) -> int:
     """Run `sae-theory loss` and return its exit status."""
-    objective = _objective(options)
+    objective = objective_of(options)
     if not options.weights:
         raise InputError("WEIGHTS: expected a file or folder, got an empty name")
     law, sae = load_law(options.law), load_checkpoint(options.weights, options.instance)
@@ -78,7 +80,7 @@ def run_loss(options: argparse.Namespace) -> int:
             f"law {options.law}, got {sae.d_in}"
         )
     loss = expected_loss(law, sae, objective)
-    _print(options, loss_document(loss), loss_text(loss, sae))
+    print_result(options, loss_document(loss), loss_text(loss, sae))
     return 0
 
 
@@ -116,10 +118,10 @@ def run_check(options: argparse.Namespace) -> int:
             # A file's name need not be text.
             temporary.write_text(page, encoding="utf-8", errors="replace")
     if len(checks) == 1 and len(saes) == 1:
-        _print(options, check_document(checks[0][1]), check_text(checks[0][1]))
+        print_result(options, check_document(checks[0][1]), check_text(checks[0][1]))
     else:
         rows = [{"weights": name, **check_document(check)} for name, check in checks]
-        _print(options, {"checks": rows, "interrupted": len(checks) < len(saes)},
+        print_result(options, {"checks": rows, "interrupted": len(checks) < len(saes)},
                comparison_text(checks))  # fmt: skip
     if len(checks) < len(saes):
         print(f"sae-theory: interrupted: {len(checks)} of {len(saes)} SAEs were checked",
@@ -188,13 +190,15 @@ def run_derive(options: argparse.Namespace) -> int:
         return 1
     written = write_pages(pages, options.format, options.out, own)
     names = [str(path) for path in written]
-    _print(options, {"written": names, "topics": [page.id for page in pages]}, "\n".join(names))
+    print_result(
+        options, {"written": names, "topics": [page.id for page in pages]}, "\n".join(names)
+    )
     return 0
 
 
 def run_optimum(options: argparse.Namespace) -> int:
     """Run `sae-theory optimum` and return its exit status."""
-    objective, law = _objective(options), load_law(options.law)
+    objective, law = objective_of(options), load_law(options.law)
     if options.save is not None:
         if options.save.suffix != ".npz":
             raise InputError(f"{options.save}: expected a file ending in .npz")
@@ -221,13 +225,13 @@ def run_optimum(options: argparse.Namespace) -> int:
         optimum.sae.save(options.save)
     if options.plot is not None:
         draw_optimum(law, optimum, options.plot)
-    _print(options, optimum_document(optimum), optimum_text(optimum))
+    print_result(options, optimum_document(optimum), optimum_text(optimum))
     return 130 if optimum.interrupted else 0
 
 
 def run_train(options: argparse.Namespace) -> int:
     """Run `sae-theory train` and return its exit status."""
-    objective, law = _objective(options), load_law(options.law)
+    objective, law = objective_of(options), load_law(options.law)
     if options.save is not None:
         try:
             options.save.mkdir(parents=True, exist_ok=True)
@@ -246,5 +250,5 @@ def run_train(options: argparse.Namespace) -> int:
     for number, sae in enumerate(training.saes):
         if options.save is not None:
             sae.save(options.save / f"sae_{number}.npz")
-    _print(options, training_document(training), training_text(training))
+    print_result(options, training_document(training), training_text(training))
     return 130 if training.interrupted else 0

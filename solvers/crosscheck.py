@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solvers.best_activations import best_activation_loss
-from solvers.best_known import Best, Known, best_known, has_minimum
+from solvers.best_known import Best, Known, best_known
 from solvers.expected_loss import ExpectedLoss, expected_loss
 from solvers.law_arrays import law_arrays
 from solvers.matching import (
@@ -217,14 +217,14 @@ def cross_check(
     arrays = law_arrays(law)
 
     polished = optimum = None
-    if isinstance(judged_sae, Sae) and has_minimum(objective_used):
+    if isinstance(judged_sae, Sae) and objective_used.has_minimum:
         polished = polish(law, judged_sae, objective_used)
         if polished.saddle:
             notes.append(
                 "the stationary point that its weights first fall to is a saddle; after a small "
                 "push they fall on to the one that is counted"
             )
-    if has_minimum(objective_used) and objective_used.l1 > 0:
+    if objective_used.has_minimum and objective_used.l1 > 0:
         optimum = best_known(
             law, sae.d_sae, objective_used, polished, starts, seed, known, progress
         )

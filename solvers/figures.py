@@ -65,19 +65,7 @@ def draw_optimum(law: Law, optimum: Optimum, path: Path) -> None:
     arrays = law_arrays(law)
     projection, labels = _projection(arrays)
     _draw_support(axes, arrays, projection)
-    origin = projection @ optimum.sae.b_dec
-    tips = origin + optimum.sae.W_dec @ projection.T
-    for tip, firing in zip(tips, optimum.firing, strict=True):
-        arrow = FancyArrowPatch(
-            tuple(origin), tuple(tip), shrinkA=0, shrinkB=0, **_ARROW[firing > 0]
-        )
-        axes.add_patch(arrow)
-    axes.update_datalim(tips)
-    for fires, label in ((True, "atom $d_i$"), (False, "atom of a dead latent")):
-        if any((firing > 0) == fires for firing in optimum.firing):
-            style = {key: _ARROW[fires][key] for key in ("color", "linestyle", "linewidth")}
-            axes.plot([], [], label=label, **style)
-    axes.plot(*origin, "o", color="black", markerfacecolor="white", zorder=5, label="$b_{dec}$")
+    _draw_atoms(axes, optimum.sae, optimum.firing, projection)
     axes.set_aspect("equal", adjustable="datalim")
     axes.margins(0.08)
     axes.set_xlabel(f"{labels[0]} (units of the data)")
@@ -207,9 +195,40 @@ def scatter_figure(points: Sequence[tuple[int, float, float]], best: float | Non
 
 def panels(count: int = 1, width: float = 4.8, height: float = 3.6) -> tuple[Figure, list[Axes]]:
     """Return a figure of panels beside each other, and the panels."""
+    return grid(1, count, count, width, height)
+
+
+def grid(
+    rows: int, columns: int, count: int, width: float, height: float
+) -> tuple[Figure, list[Axes]]:
+    """Return a figure of `count` panels in rows, and the panels."""
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
-    return figure, [figure.add_subplot(1, count, i + 1) for i in range(count)]
+    return figure, [figure.add_subplot(rows, columns, i + 1) for i in range(count)]
+
+
+def draw_atoms(axes: Axes, law: Law, sae: Autoencoder, firing: Sequence[float]) -> None:
+    """Draw an SAE's atoms from b_dec, dashed those of latents that never fire."""
+    _draw_atoms(axes, sae, firing, _projection(law_arrays(law))[0])
+    axes.set_aspect("equal", adjustable="datalim")
+    axes.margins(0.08)
+
+
+def _draw_atoms(axes: Axes, sae: Autoencoder, firing: Sequence[float], projection: Array) -> None:
+    origin = projection @ sae.b_dec
+    tips = origin + sae.W_dec @ projection.T
+    for tip, probability in zip(tips, firing, strict=True):
+        axes.add_patch(
+            FancyArrowPatch(
+                tuple(origin), tuple(tip), shrinkA=0, shrinkB=0, **_ARROW[probability > 0]
+            )
+        )
+    axes.update_datalim([*tips, origin])
+    for fires, label in ((True, "atom $d_i$"), (False, "atom of a dead latent")):
+        if any((probability > 0) == fires for probability in firing):
+            style = {key: _ARROW[fires][key] for key in ("color", "linestyle", "linewidth")}
+            axes.plot([], [], label=label, **style)
+    axes.plot(*origin, "o", color="black", markerfacecolor="white", zorder=5, label="$b_{dec}$")
 
 
 def draw_support(axes: Axes, law: Law) -> None:

@@ -1,14 +1,15 @@
 """Minimise the exact expected loss: a seeded multistart over all parameters, b_dec included.
 
-Each start draws unit atoms uniformly on the sphere, W_enc = W_decᵀ, and biases and b_dec
-normal with a tenth of the data's root mean square per coordinate. BFGS (L-BFGS for long
-vectors) then runs until no component of the gradient exceeds `tolerance`, all in units in
-which that root mean square is 1, so that the data's scale changes nothing.
+Each start is drawn by `solvers.initialisation`, "uniform": unit atoms uniformly on the sphere,
+W_enc = W_decᵀ, and biases and b_dec normal with a tenth of the data's root mean square per
+coordinate. BFGS (L-BFGS for long vectors) then runs until no component of the gradient exceeds
+`tolerance`, all in units in which that root mean square is 1, so that the data's scale changes
+nothing.
 """
 
 import math
-from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, Future, as_completed
+from collections.abc import Callable
+from concurrent.futures import Executor
 from dataclasses import dataclass, fields
 from numbers import Integral
 
@@ -17,8 +18,10 @@ from numpy.typing import NDArray
 from scipy import optimize
 
 from solvers.expected_loss import ExpectedLoss, expected_loss
+from solvers.initialisation import initial_weights
 from solvers.law_arrays import law_arrays
 from solvers.objectives import Objective
+from solvers.parallel import each_result
 from solvers.parameters import ScaledProblem
 from solvers.radial_bound import LowerBound, lower_bound
 from solvers.sae import Sae
@@ -30,7 +33,6 @@ Progress = Callable[[int, int], None]
 
 # BFGS keeps a dense matrix; beyond this many parameters L-BFGS is the faster.
 _DENSE = 500
-_SPREAD = 0.1
 SMALL_BIAS = 1e-3
 _LARGEST_COUNT = 10**9
 # Beyond this the moments of all pairs of latents alone take gigabytes.
@@ -174,12 +176,7 @@ def minimize_loss(
         raise InputError(f"n_latents: expected at most {_LARGEST_WIDTH}, got {n_latents}")
     if not (isinstance(tolerance, int | float) and tolerance > 0):
         raise InputError(f"tolerance: expected a number > 0, got {tolerance!r}")
-    shrinks = objective.decoder == "free" and objective.sparsity == "l1"
-    if shrinks and objective.l1 > 0 and objective.weight_decay == 0:
-        raise InputError(
-            "decoder: expected 'unit', sparsity 'decoder-norm' or weight_decay > 0; with free "
-            "atoms and a plain l1 penalty the loss has no minimum"
-        )
+    objective.check_has_minimum()
     arrays = law_arrays(law)
     problem = ScaledProblem.of(arrays, objective, n_latents)
     task = _Task(problem, tolerance, max_iterations)
@@ -187,7 +184,7 @@ def minimize_loss(
     finished: dict[int, tuple[Start, Array]] = {}
     interrupted = False
     try:
-        for index, result in _each(task, seeds, executor):
+        for index, result in each_result(task, seeds, executor):
             finished[index] = result
             if progress is not None:
                 progress(len(finished), starts)
@@ -238,13 +235,11 @@ class _Task:
         return min(first, second, key=lambda end: _nan_last(end[0].total))
 
     def _start(self, seed: np.random.SeedSequence) -> Array:
-        rng = np.random.default_rng(seed)
         loss = self.problem.loss
-        n, d = loss.n_latents, loss.law.dimension
-        atoms = rng.normal(size=(n, d))
-        atoms /= np.linalg.norm(atoms, axis=1, keepdims=True)
-        biases = _SPREAD * rng.normal(size=n + d)
-        return loss.vector(atoms.T, biases[:n], atoms, biases[n:])
+        drawn = initial_weights(
+            "uniform", np.random.default_rng(seed), 1, loss.law.dimension, loss.n_latents
+        )
+        return loss.vector(*(array[0] for array in drawn))
 
 
 def minimize_from(
@@ -275,22 +270,3 @@ def minimize_from(
         str(found.message),
     )
     return record, found.x
-
-
-def _each(
-    task: _Task, seeds: list[np.random.SeedSequence], executor: Executor | None
-) -> Iterator[tuple[int, tuple[Start, Array]]]:
-    """Yield index and result of every start as it ends."""
-    if executor is None:
-        for index, seed in enumerate(seeds):
-            yield index, task(seed)
-        return
-    futures: dict[Future[tuple[Start, Array]], int] = {
-        executor.submit(task, seed): index for index, seed in enumerate(seeds)
-    }
-    try:
-        for future in as_completed(futures):
-            yield futures[future], future.result()
-    finally:
-        for future in futures:
-            future.cancel()

@@ -80,6 +80,24 @@ class Objective:
         """What two losses must share to be compared; how the decoder is held is no part of it."""
         return self.l1, self.reconstruction, self.sparsity, self.weight_decay
 
+    @property
+    def has_minimum(self) -> bool:
+        """Whether the loss attains a minimum.
+
+        With free atoms and a plain penalty, larger atoms and smaller activations make the
+        penalty vanish, so that without weight decay the infimum is not attained.
+        """
+        shrinks = self.decoder == "free" and self.sparsity == "l1"
+        return not (shrinks and self.l1 > 0 and self.weight_decay == 0)
+
+    def check_has_minimum(self) -> None:
+        """Raise `InputError` unless the loss attains a minimum."""
+        if not self.has_minimum:
+            raise InputError(
+                "decoder: expected 'unit', sparsity 'decoder-norm' or weight_decay > 0; with free "
+                "atoms and a plain l1 penalty the loss has no minimum"
+            )
+
     def check_comparable(self, other: "Objective") -> None:
         """Raise `InputError` unless losses under both objectives measure the same thing."""
         names = ("l1", "reconstruction", "sparsity", "weight_decay")

@@ -9,12 +9,13 @@ first tenth of the steps and down over the last fifth. Its ghost gradients are l
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from solvers.expected_loss import ExpectedLoss, expected_loss
+from solvers.initialisation import Weights, initial_weights
 from solvers.law_arrays import LawArrays, law_arrays
 from solvers.objectives import Objective
 from solvers.relative_loss import tied_b_dec
@@ -25,7 +26,7 @@ from theory.laws import Law
 Array = NDArray[np.float64]
 Progress = Callable[[int, int], None]
 
-INITIALISATIONS: Final = ("kaiming", "tied")
+STARTS: Final = ("kaiming", "tied", "saelens")
 _EPSILON = 1e-8
 _REPORT_EVERY = 100
 
@@ -45,9 +46,8 @@ class Schedule:
     beta1, beta2 : float in [0, 1)
     warmup, cooldown : float in [0, 1]
         Shares of the steps over which the rate rises from 0 and falls to 0, linearly.
-    initialisation : {"kaiming", "tied"}
-        Weights uniform within ±√(6/(d n)), as the post's code has them; or unit atoms in
-        uniform directions and W_enc = W_decᵀ. Biases start at 0.
+    initialisation : {"kaiming", "tied", "saelens"}
+        See `solvers.initialisation`.
     tie_b_dec : bool
         Keep b_dec = -Σ ReLU(b_i) d_i, the set on which the relative loss is finite.
 
@@ -84,10 +84,9 @@ class Schedule:
                 raise InputError(f"{name}: expected a number from 0 to below 1, got {value!r}")
         if not (isinstance(self.rate, int | float) and 0 < self.rate < math.inf):
             raise InputError(f"rate: expected a number > 0, got {self.rate!r}")
-        if self.initialisation not in INITIALISATIONS:
+        if self.initialisation not in STARTS:
             raise InputError(
-                f"initialisation: expected one of {', '.join(INITIALISATIONS)}, "
-                f"got {self.initialisation!r}"
+                f"initialisation: expected one of {', '.join(STARTS)}, got {self.initialisation!r}"
             )
 
     @property
@@ -121,15 +120,6 @@ class Training:
     losses: tuple[ExpectedLoss, ...]
     steps: int
     interrupted: bool
-
-
-class Weights(NamedTuple):
-    """Parameters of all instances, or their gradients: a leading axis of instances."""
-
-    W_enc: Array
-    b_enc: Array
-    W_dec: Array
-    b_dec: Array
 
 
 def train(
@@ -180,7 +170,7 @@ def train(
             raise InputError(f"{name}: expected a whole number ≥ {least}, got {value!r}")
     arrays = law_arrays(law)
     rng = np.random.default_rng(seed)
-    weights = _initial(rng, instances, arrays.dimension, n_latents, schedule)
+    weights = initial_weights(schedule.initialisation, rng, instances, arrays.dimension, n_latents)
     first = Weights(*(np.zeros_like(array) for array in weights))
     second = Weights(*(np.zeros_like(array) for array in weights))
     sampler = Sampler(arrays)
@@ -234,21 +224,6 @@ class Sampler:
         u = rng.random((count, self.cubes))
         x: Array = chosen[:, :, 0] + np.einsum("ndk,nk->nd", chosen[:, :, 1:], u)
         return x
-
-
-def _initial(
-    rng: np.random.Generator, instances: int, d: int, n: int, schedule: Schedule
-) -> Weights:
-    if schedule.initialisation == "kaiming":
-        # PyTorch takes the product of the last two axes for the fan of a three-axis tensor.
-        bound = math.sqrt(6 / (d * n))
-        W_enc = rng.uniform(-bound, bound, size=(instances, d, n))
-        W_dec = rng.uniform(-bound, bound, size=(instances, n, d))
-    else:
-        W_dec = rng.normal(size=(instances, n, d))
-        W_dec /= np.linalg.norm(W_dec, axis=2, keepdims=True)
-        W_enc = W_dec.transpose(0, 2, 1).copy()
-    return Weights(W_enc, np.zeros((instances, n)), W_dec, np.zeros((instances, d)))
 
 
 def _constrain(weights: Weights, objective: Objective, schedule: Schedule) -> None:

@@ -20,18 +20,19 @@ THEORY = (
     "derivation_topics", "own_derivations", "code_files",
 )  # fmt: skip
 SOLVERS = (
-    "files", "progress", "law_arrays", "cut_square", "regions",
+    "files", "progress", "parallel", "law_arrays", "symmetries", "cut_square", "regions",
     "weighted_regions", "relative_loss", "sae", "architectures", "objectives",
     "cells", "piecewise_loss", "expected_loss", "training_losses",
-    "parameters", "radial_bound", "frames", "quadrature", "weight_files",
+    "initialisation", "parameters", "hessian", "descent", "radial_bound", "frames", "quadrature", "weight_files",
     "saelens_files", "dictionary_learning_files", "other_files", "checkpoints",
     "minimize", "polish", "train", "study", "best_activations", "best_known",
-    "matching", "sampled_loss", "figures", "verdicts", "crosscheck",
+    "matching", "catalogue", "landscape", "sampled_loss", "figures", "verdicts", "crosscheck",
     "route_tools", "routes", "loss_routes",
     "verify", "derivation_checks", "derivation_figures", "derivation_pages",
     "render_markdown", "page_style", "render_html", "render_latex", "derivation_documents",
     "documents", "report",
-    "check_report", "check_page", "commands", "cli",
+    "check_report", "check_page", "landscape_report", "landscape_figure", "commands",
+    "landscape_commands", "cli",
 )  # fmt: skip
 THIRD_PARTY = {
     "theory": {"sympy"},

@@ -165,7 +165,7 @@ def test_an_interrupt_before_the_first_start_is_passed_on(
         raise KeyboardInterrupt
         yield
 
-    monkeypatch.setattr(module, "_each", interrupted)
+    monkeypatch.setattr(module, "each_result", interrupted)
     with pytest.raises(KeyboardInterrupt):
         minimize_loss(load_law("shared"), 2, Objective(l1=L))
 
