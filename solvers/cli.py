@@ -77,7 +77,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for add in (
-        _add_verify, _add_loss, _add_check, _add_derive, _add_optimum, _add_landscape, _add_train
+        _add_verify, _add_loss, _add_check, _add_derive, _add_optimum, _add_landscape, _add_phase,
+        _add_train,
     ):  # fmt: skip
         add(subparsers)
     return parser
@@ -165,6 +166,38 @@ def _add_landscape(subparsers: Subparsers) -> None:
     command.set_defaults(run=landscape_commands.run_landscape)
 
 
+def _add_phase(subparsers: Subparsers) -> None:
+    command = subparsers.add_parser(
+        "phase", help="which code is optimal over any two parameters of law, objective and width"
+    )
+    command.add_argument("law", metavar="LAW", help=_LAW)
+    for name in ("x", "y"):
+        command.add_argument(
+            f"--{name}",
+            required=True,
+            metavar="AXIS=LOW:HIGH:COUNT",
+            help="l1, weight_decay, latents, or a setting of the law, such as "
+            "onehot_probability=0:0.9:10",
+        )
+    command.add_argument("--latents", type=int, metavar="N", help="width, unless it is an axis")
+    command.add_argument(
+        "--starts", type=int, default=4, metavar="K",
+        help="random starts for the optimum at every point; default: 4",
+    )  # fmt: skip
+    command.add_argument("--seed", type=int, default=0, metavar="S", help="default: 0")
+    command.add_argument(
+        "--out", type=Path, required=True, metavar="FILE",
+        help=".csv or .json; FILE.partial keeps finished points, and a killed run goes on",
+    )  # fmt: skip
+    command.add_argument(
+        "--plot", type=Path, metavar="FILE", help="draw the diagram (.png, .svg, .pdf)"
+    )
+    _add_workers(command)
+    _add_objective(command, l1_required=False)
+    _add_json(command)
+    command.set_defaults(run=landscape_commands.run_phase)
+
+
 def _add_workers(command: argparse.ArgumentParser) -> None:
     command.add_argument("--workers", type=int, metavar="W", help="processes; default: one a core")
 
@@ -222,15 +255,18 @@ def _add_json(command: argparse.ArgumentParser) -> None:
     command.add_argument("--json", action="store_true", help="print one JSON object, nothing else")
 
 
-def _add_objective(command: argparse.ArgumentParser, from_file: bool = False) -> None:
+def _add_objective(
+    command: argparse.ArgumentParser, from_file: bool = False, l1_required: bool | None = None
+) -> None:
     """Add the objective's options; `from_file` if what is not given comes with the weights."""
+    l1_required = not from_file if l1_required is None else l1_required
     group = command.add_argument_group(
         "objective",
         "E ‖x - x̂‖² + λ E Σ f_i + μ (‖W_enc‖² + ‖W_dec‖²); no ½, no division by d"
         + ("; by default that of the library which wrote the weights" if from_file else ""),
     )
     group.add_argument(
-        "--l1", type=float, required=not from_file, metavar="λ", help="coefficient λ ≥ 0"
+        "--l1", type=float, required=l1_required, metavar="λ", help="coefficient λ ≥ 0"
     )
     for name, options in (
         ("reconstruction", RECONSTRUCTIONS),

@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 from matplotlib import rc_context
+from matplotlib.artist import Artist as Artist  # noqa: PLC0414 - passed on
 from matplotlib.axes import Axes as Axes  # noqa: PLC0414 - passed on
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure as Figure  # noqa: PLC0414 - passed on
-from matplotlib.patches import FancyArrowPatch, Patch, Polygon
+from matplotlib.patches import FancyArrowPatch, Polygon
+from matplotlib.patches import Patch as Patch  # noqa: PLC0414 - passed on
 from numpy.typing import NDArray
 
 from solvers.files import written_beside

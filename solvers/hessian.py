@@ -158,8 +158,7 @@ def _without_rounding(lines: Array, extended: Array) -> Array:
     a = np.einsum("ip,cpk->cik", lines, extended)
     size = np.einsum("ip,cpk->cik", np.abs(lines), np.abs(extended)).max(axis=2, keepdims=True)
     vanishes = np.abs(a).max(axis=2, keepdims=True) <= _ROUNDING * size
-    cleaned: Array = np.where(vanishes, 0.0, a)
-    return cleaned
+    return np.asarray(np.where(vanishes, 0.0, a))
 
 
 def _extended(cubes: Cubes) -> Array:
@@ -208,7 +207,8 @@ def _at_points(a: Array, without: Array, gram: Array) -> Array:
         "ij,cij->ci", gram, np.where(own, 0.0, f)
     )
     slope = np.where(inside, np.abs(a[:, :, 1]), 1.0)
-    return np.einsum("ci,cik,cil->cikl", np.where(inside, value / slope, 0.0), u, u)
+    total: Array = np.einsum("ci,cik,cil->cikl", np.where(inside, value / slope, 0.0), u, u)
+    return total
 
 
 def _along_chords(a: Array, without: Array, gram: Array) -> Array:

@@ -2,12 +2,15 @@
 
 import argparse
 import sys
+from pathlib import Path
 
 from solvers.commands import objective_of, print_result
-from solvers.files import check_writable
+from solvers.files import check_writable, written_beside
 from solvers.landscape import landscape
 from solvers.landscape_report import landscape_document, landscape_text
 from solvers.parallel import pool
+from solvers.phase import Axis, Family, phase_diagram
+from solvers.phase_report import phase_csv, phase_document, phase_json, phase_text
 from solvers.progress import ProgressLine
 from theory.errors import InputError
 from theory.law_files import load_law
@@ -49,3 +52,75 @@ def run_landscape(options: argparse.Namespace) -> int:
               file=sys.stderr)  # fmt: skip
         return 130
     return 0
+
+
+def run_phase(options: argparse.Namespace) -> int:
+    """Run `sae-theory phase` and return its exit status."""
+    if options.out.suffix.lower() not in _WRITERS:
+        raise InputError(f"{options.out}: expected a file ending in {' or '.join(_WRITERS)}")
+    check_writable(options.out)
+    if options.plot is not None:
+        # Matplotlib takes half a second to import; only this option needs it.
+        from solvers.figures import check_figure_path  # noqa: PLC0415
+
+        check_figure_path(options.plot)
+        check_writable(options.plot)
+    family = _family(options)
+    journal = partial_results(options.out)
+    pieces = family.x.count * family.y.count
+    try:
+        with pool(options.workers, pieces) as executor:
+            diagram = phase_diagram(
+                family, journal=journal, executor=executor, progress=ProgressLine("pieces")
+            )
+    except KeyboardInterrupt:
+        print(
+            f"sae-theory: interrupted: what was finished is in {journal}; the same command goes "
+            "on from there",
+            file=sys.stderr,
+        )
+        return 130
+    with written_beside(options.out) as temporary:
+        temporary.write_text(_WRITERS[options.out.suffix.lower()](diagram), encoding="utf-8")
+    if options.plot is not None:
+        from solvers.figures import write_figure  # noqa: PLC0415
+        from solvers.phase_figure import phase_figure  # noqa: PLC0415
+
+        write_figure(phase_figure(diagram), options.plot)
+    # Only now: the result that these parts led to is on the disk.
+    journal.unlink(missing_ok=True)
+    print_result(options, phase_document(diagram), phase_text(diagram))
+    return 0
+
+
+_WRITERS = {".csv": phase_csv, ".json": phase_json}
+
+
+def partial_results(out: Path) -> Path:
+    """Return the file that keeps a run's finished pieces until its result is written."""
+    return out.with_name(out.name + ".partial")
+
+
+def _family(options: argparse.Namespace) -> Family:
+    axes = []
+    for name, text in (("x", options.x), ("y", options.y)):
+        try:
+            axes.append(Axis.parse(text))
+        except InputError as error:
+            raise InputError(f"--{name}: {error}") from None
+    if options.l1 is None:
+        # An axis takes its place.
+        options.l1 = 0.0 if "l1" in (axes[0].name, axes[1].name) else None
+    if options.l1 is None:
+        raise InputError("--l1: expected a number, or l1 as an axis")
+    if options.latents is None and "latents" not in (axes[0].name, axes[1].name):
+        raise InputError("--latents: expected a whole number, or latents as an axis")
+    return Family(
+        options.law,
+        axes[0],
+        axes[1],
+        1 if options.latents is None else options.latents,
+        objective_of(options),
+        starts=options.starts,
+        seed=options.seed,
+    )

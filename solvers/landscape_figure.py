@@ -2,7 +2,7 @@
 
 import math
 
-from solvers.figures import Axes, Figure, draw_atoms, draw_support, grid
+from solvers.figures import Artist, Axes, Figure, draw_atoms, draw_support, grid
 from solvers.landscape import Landscape, StationaryPoint
 from solvers.landscape_report import code_name
 from theory.laws import Law
@@ -39,14 +39,13 @@ def landscape_figure(found: Landscape) -> Figure:
         fontsize="medium",
         parse_math=False,
     )
-    entries = {}
+    entries: dict[str, Artist] = {}
     for axes in panels:
         handles, labels = axes.get_legend_handles_labels()
         entries.update(zip(labels, handles, strict=True))
     figure.legend(
-        handles=list(entries.values()), labels=list(entries), loc="outside lower center", ncols=4,
-        frameon=False,
-    )  # fmt: skip
+        list(entries.values()), list(entries), loc="outside lower center", ncols=4, frameon=False
+    )
     return figure
 
 

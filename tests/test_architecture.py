@@ -11,7 +11,8 @@ ROOT = Path(__file__).parent.parent
 
 # From what is imported by all to what imports all; a module imports only modules before it.
 THEORY = (
-    "errors", "symbols", "exact_numbers", "strict_json", "witness", "laws", "law_files",
+    "errors", "symbols", "exact_numbers", "strict_json", "witness", "laws",
+    "two_features", "two_feature_boundaries", "two_feature_phases", "law_files",
     "integration", "moments", "codes", "costs", "losses",
     "rotated_losses", "relative_losses", "weight_decay", "many_pairs", "bounds", "attained_bounds",
     "claims", "proofs", "loss_proofs",
@@ -23,15 +24,18 @@ SOLVERS = (
     "files", "progress", "parallel", "law_arrays", "symmetries", "cut_square", "regions",
     "weighted_regions", "relative_loss", "sae", "architectures", "objectives",
     "cells", "piecewise_loss", "expected_loss", "training_losses",
-    "initialisation", "parameters", "hessian", "descent", "radial_bound", "frames", "quadrature", "weight_files",
+    "initialisation", "parameters", "hessian", "descent",
+    "radial_bound", "frames", "quadrature", "weight_files",
     "saelens_files", "dictionary_learning_files", "other_files", "checkpoints",
-    "minimize", "polish", "train", "study", "best_activations", "best_known",
-    "matching", "catalogue", "landscape", "sampled_loss", "figures", "verdicts", "crosscheck",
+    "minimize", "polish", "train", "study", "best_activations", "two_feature_phases", "best_known",
+    "matching", "catalogue", "landscape", "journal", "held_codes", "phase",
+    "sampled_loss", "figures", "verdicts", "crosscheck",
     "route_tools", "routes", "loss_routes",
     "verify", "derivation_checks", "derivation_figures", "derivation_pages",
     "render_markdown", "page_style", "render_html", "render_latex", "derivation_documents",
     "documents", "report",
-    "check_report", "check_page", "landscape_report", "landscape_figure", "commands",
+    "check_report", "check_page", "landscape_report", "landscape_figure",
+    "phase_report", "phase_figure", "commands",
     "landscape_commands", "cli",
 )  # fmt: skip
 THIRD_PARTY = {
@@ -90,7 +94,7 @@ def test_the_numeric_route_takes_nothing_from_theory_but_the_law(name: str) -> N
     assert used <= {"theory.laws", "theory.errors"}
 
 
-@pytest.mark.parametrize("name", ["oracles.py", "oracle_laws.py"])
+@pytest.mark.parametrize("name", ["oracles.py", "oracle_laws.py", "oracle_two_features.py"])
 def test_the_oracles_share_no_code(name: str) -> None:
     used = imports(ROOT / "tests" / name)
     assert not {module for module in used if module.split(".")[0] in ("theory", "solvers")}

@@ -202,7 +202,7 @@ def test_a_huge_law_file_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("sharde", r"sharde: expected a preset \(shared, independent\)"),
+        ("sharde", r"sharde: expected a preset \(shared, independent, two-features\)"),
         ("no/such/file.json", "expected a preset"),
         ("bad\0name", "expected a preset"),
         ("", "expected a preset"),

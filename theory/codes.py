@@ -112,7 +112,8 @@ def codes_of(law: Law) -> tuple[Code, ...]:
     """Return the codes that a law of two one-hot sets suggests, with unit atoms.
 
     "axis-aligned" has an atom along every feature, "diagonal" one along the sum of every pair
-    of features of the two sets. Without features there is none.
+    of features of the two sets. Two sets of one feature add the codes that have absorbed one
+    [Chanin2024]: the other feature and the sum. Without features there is none.
 
     Examples
     --------
@@ -125,7 +126,11 @@ def codes_of(law: Law) -> tuple[Code, ...]:
     first, second = law.features
     sums = [tuple(a + b for a, b in zip(x, y, strict=True)) for x in first for y in second]
     found = []
-    for name, directions in (("axis-aligned", [*first, *second]), ("diagonal", sums)):
+    named = [("axis-aligned", [*first, *second]), ("diagonal", sums)]
+    if len(first) == len(second) == 1:
+        named.append(("first feature absorbed", [first[0], sums[0]]))
+        named.append(("second feature absorbed", [second[0], sums[0]]))
+    for name, directions in named:
         norms = [sympy.sqrt(dot(direction, direction)) for direction in directions]
         if all(norm != 0 for norm in norms):
             atoms = [sympy.Matrix(row) / norm for row, norm in zip(directions, norms, strict=True)]

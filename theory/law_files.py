@@ -2,15 +2,20 @@
 
 shared
 independent:onehot_probability=0.25,amplitude=2
+two-features:first_alone=0.5,both=0.5,angle=60
 path/to/law.json    {"sets": [2, 2], "magnitude_correlation": 0.5, ...}
 """
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from theory.errors import InputError
-from theory.laws import PRESETS, Law, one_hot_sets, preset
+from theory.exact_numbers import Number, exact_number
+from theory.laws import PRESET_SETTINGS, PRESETS, Law, one_hot_sets, preset
 from theory.strict_json import read_json
+from theory.two_features import two_features
 
 KEYS = (
     "sets",
@@ -22,13 +27,102 @@ KEYS = (
 )
 
 
+#: The settings of two features, see `theory.two_features`.
+TWO_FEATURES = "two-features"
+TWO_FEATURES_SETTINGS = (
+    "first_alone",
+    "second_alone",
+    "both",
+    "angle",
+    "uniform",
+    "magnitude_correlation",
+)
+
+
+def _two_features(**settings: Number) -> Law:
+    """Return the law of two features; probabilities are 0 and the angle 90° unless given."""
+    for key in settings:
+        if key not in TWO_FEATURES_SETTINGS:
+            raise InputError(
+                f"{TWO_FEATURES}: unknown setting {key!r}, expected one of "
+                f"{', '.join(TWO_FEATURES_SETTINGS)}"
+            )
+    uniform = exact_number(settings.get("uniform", 0), "uniform")
+    if uniform not in (0, 1):
+        raise InputError(f"uniform: expected 0 (amplitudes are 1) or 1, got {uniform}")
+    given = {"first_alone": 0, "second_alone": 0, "both": 0, "angle": 90, **settings}
+    return two_features(
+        given["first_alone"],
+        given["second_alone"],
+        given["both"],
+        given["angle"],
+        uniform=uniform == 1,
+        magnitude_correlation=given.get("magnitude_correlation", 1),
+    )
+
+
+_PRESETS: dict[str, Callable[..., Law]] = {
+    **{name: partial(preset, name) for name in PRESETS},
+    TWO_FEATURES: _two_features,
+}
+#: What of a law file a setting can change.
+_FILE_SETTINGS = ("magnitude_correlation", "onehot_probability", "amplitude")
+
+
+def settings_of(text: str) -> tuple[str, ...]:
+    """Return the settings that the law of a text takes, as axes of a phase diagram may vary them.
+
+    Examples
+    --------
+    >>> settings_of("shared")[:2]
+    ('onehot_probability', 'amplitude')
+    """
+    name = text.partition(":")[0]
+    if name == TWO_FEATURES:
+        return TWO_FEATURES_SETTINGS
+    return PRESET_SETTINGS if name in PRESETS else _FILE_SETTINGS
+
+
+def load_law_with(text: str, settings: Mapping[str, Number]) -> Law:
+    """Return the law of a text with some settings, or keys of its file, replaced.
+
+    Raises
+    ------
+    InputError
+        As `load_law`, or for a setting that the law does not take.
+
+    Examples
+    --------
+    >>> load_law_with("shared:amplitude=2", {"amplitude": 3}).components[0].point
+    (3*u1, 3*u1)
+    """
+    allowed = settings_of(text)
+    for key in settings:
+        if key not in allowed:
+            raise InputError(
+                f"{text}: unknown setting {key!r}, expected one of {', '.join(allowed)}"
+            )
+    if not settings:
+        return load_law(text)
+    name, colon, own = text.partition(":")
+    if name in _PRESETS:
+        try:
+            return _PRESETS[name](**{**_settings(name, own, bool(colon)), **settings})
+        except InputError as error:
+            raise InputError(f"{text}: {error}") from None
+    load_law(text)
+    document = read_json(Path(text))
+    return law_from_dict({**document, **settings}, name=Path(text).name)
+
+
 def load_law(text_or_path: str | Path) -> Law:
     """Return the law that a text names: a preset with settings, or the path of a law file.
 
     Parameters
     ----------
     text_or_path : str or Path
-        "shared", "independent:onehot_probability=0.25,amplitude=2" or a JSON file's path.
+        "shared", "independent:onehot_probability=0.25,amplitude=2", "two-features:both=1" or a
+        JSON file's path.
 
     Raises
     ------
@@ -43,9 +137,9 @@ def load_law(text_or_path: str | Path) -> Law:
     """
     text = str(text_or_path)
     name, colon, settings = text.partition(":")
-    if not isinstance(text_or_path, Path) and name in PRESETS:
+    if not isinstance(text_or_path, Path) and name in _PRESETS:
         try:
-            law = preset(name, **_settings(name, settings, bool(colon)))
+            law = _PRESETS[name](**_settings(name, settings, bool(colon)))
         except InputError as error:
             raise InputError(f"{text}: {error}") from None
         return replace(law, name=text)
@@ -58,7 +152,7 @@ def load_law(text_or_path: str | Path) -> Law:
         raise InputError(f"{text}: expected a law file, this is not a regular file")
     if not exists:
         raise InputError(
-            f"{text}: expected a preset ({', '.join(PRESETS)}), with settings or without "
+            f"{text}: expected a preset ({', '.join(_PRESETS)}), with settings or without "
             "(shared:amplitude=2), or the path of a law file"
         )
     return law_from_file(path)

@@ -7,6 +7,7 @@ k = 0 is a point mass, k = 1 a segment (shared amplitude), k = 2 a parallelogram
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import sympy
 
@@ -341,11 +342,19 @@ def shared_amplitudes(
     return Law(tuple(components), name)
 
 
-#: Settings that a preset takes, and the keys of a law file beside "sets".
+#: What makes each preset a law of two antipodal pairs.
 PRESETS: dict[str, dict[str, Number]] = {
     "shared": {"magnitude_correlation": 1},
     "independent": {"magnitude_correlation": 0},
 }
+#: The settings that a preset takes.
+PRESET_SETTINGS = (
+    "onehot_probability",
+    "amplitude",
+    "magnitude_correlation",
+    "sign_correlation",
+    "angle",
+)
 
 
 def preset(name: str, **settings: Number) -> Law:
@@ -355,7 +364,9 @@ def preset(name: str, **settings: Number) -> Law:
     ----------
     name : {"shared", "independent"}
     **settings
-        onehot_probability, amplitude, magnitude_correlation, as for `one_hot_sets`.
+        onehot_probability, amplitude, magnitude_correlation, as for `one_hot_sets`;
+        sign_correlation, ρ = E of the product of the two signs when both sets are active, from
+        -1 to 1; angle, in degrees between the two features x1 and y1, 90 by default.
 
     Raises
     ------
@@ -366,14 +377,26 @@ def preset(name: str, **settings: Number) -> Law:
     --------
     >>> [part.probability for part in preset("independent", onehot_probability="1/2").components]
     [1/8, 1/8, 1/8, 1/8, 1/8, 1/8, 1/8, 1/8]
+    >>> preset("shared", angle=60).components[0].point
+    (3*u1/2, sqrt(3)*u1/2)
     """
     if name not in PRESETS:
         raise InputError(f"law: expected one of {', '.join(PRESETS)}, got {name!r}")
-    known = ("onehot_probability", "amplitude", "magnitude_correlation")
     for key in settings:
-        if key not in known:
+        if key not in PRESET_SETTINGS:
             raise InputError(
-                f"{name}: unknown setting {key!r}, expected one of {', '.join(known)}"
+                f"{name}: unknown setting {key!r}, expected one of {', '.join(PRESET_SETTINGS)}"
             )
-    # The keys were checked above, which types cannot say.
-    return one_hot_sets(name=name, **{**PRESETS[name], **settings})  # type: ignore[arg-type]
+    given: dict[str, Any] = {**PRESETS[name], **settings}
+    if "sign_correlation" in given:
+        rho = _within(given.pop("sign_correlation"), "sign_correlation", -1, 1)
+        same, other = (1 + rho) / 4, (1 - rho) / 4
+        given["probabilities"] = [[same, other], [other, same]]
+    if "angle" in given:
+        degrees = _within(given.pop("angle"), "angle", 0, 180)
+        if degrees in (0, 180):
+            raise InputError(f"angle: expected degrees between 0 and 180, got {degrees}")
+        radians = degrees * sympy.pi / 180
+        y = (sympy.cos(radians), sympy.sin(radians))
+        given["embedding"] = [(1, 0), (-1, 0), y, (-y[0], -y[1])]
+    return one_hot_sets(name=name, **given)

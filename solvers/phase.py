@@ -1,0 +1,393 @@
+"""Phase diagrams: which code is optimal over any two parameters of law, objective and width.
+
+At every point of a grid each named code of the law that has room is held and its encoder and
+biases are minimised (`solvers.held_codes`): the least loss names the *phase*, the next one is the
+runner-up. Beside it stands the optimum over all parameters, from random starts and from the codes,
+and the code it is closest to. Where two neighbours on the grid are in different phases, the tie
+between is found by root finding on the difference of the two codes' losses.
+"""
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
+from dataclasses import asdict, dataclass, fields, replace
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy import optimize
+
+from solvers.best_known import best_known
+from solvers.held_codes import held_code_loss
+from solvers.journal import Journal
+from solvers.matching import closest_code
+from solvers.objectives import Objective
+from solvers.parallel import each_result
+from theory.codes import Code, codes_of
+from theory.errors import InputError
+from theory.exact_numbers import exact_number
+from theory.law_files import load_law_with, settings_of
+from theory.laws import Law
+
+Progress = Callable[[int, int], None]
+
+#: Axes that are no settings of the law.
+OBJECTIVE_AXES = ("l1", "weight_decay")
+WIDTH_AXIS = "latents"
+_LARGEST_COUNT = 1000
+# Ties are found to this, as a share of the distance of two neighbours on the grid.
+_TIE = 1e-9
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A parameter and the values it takes, equally spaced.
+
+    Parameters
+    ----------
+    name : str
+        A setting of the law, "l1", "weight_decay" or "latents".
+    low, high : float
+    count : int ≥ 2
+
+    Raises
+    ------
+    InputError
+        If the values are not increasing, finite and at least two, or widths are not whole.
+
+    Examples
+    --------
+    >>> Axis.parse("l1=0.1:0.3:3").values
+    (0.1, 0.2, 0.3)
+    """
+
+    name: str
+    low: float
+    high: float
+    count: int
+
+    def __post_init__(self) -> None:
+        if not (2 <= self.count <= _LARGEST_COUNT):
+            raise InputError(
+                f"{self.name}: expected from 2 to {_LARGEST_COUNT} values, got {self.count}"
+            )
+        if not (-np.inf < self.low < self.high < np.inf):
+            raise InputError(
+                f"{self.name}: expected LOW below HIGH, got {self.low:g} and {self.high:g}"
+            )
+        if self.name == WIDTH_AXIS and any(value != round(value) for value in self.values):
+            raise InputError(
+                f"{self.name}: expected whole numbers, got {list(self.values)[:4]}...; choose "
+                "COUNT = HIGH - LOW + 1"
+            )
+
+    @classmethod
+    def parse(cls, text: str) -> "Axis":
+        """Return the axis that NAME=LOW:HIGH:COUNT says."""
+        name, equals, numbers = text.partition("=")
+        parts = numbers.split(":")
+        if not equals or len(parts) != 3 or not parts[2].strip().isdecimal():
+            raise InputError(f"expected NAME=LOW:HIGH:COUNT, such as l1=0.1:1:10, got {text!r}")
+        low, high = (float(exact_number(part, name)) for part in parts[:2])
+        return cls(name.strip().replace("-", "_"), low, high, int(parts[2]))
+
+    @property
+    def values(self) -> tuple[float, ...]:
+        """The values, rounded to twelve digits so that 0.3 is 0.3."""
+        return tuple(float(f"{v:.12g}") for v in np.linspace(self.low, self.high, self.count))
+
+
+@dataclass(frozen=True)
+class PhasePoint:
+    """One point of a phase diagram.
+
+    Parameters
+    ----------
+    x, y : float
+    phase : str
+        The named code of least loss.
+    loss : float
+        Its loss.
+    runner_up : str or None
+    margin : float or None
+        How much more the runner-up costs.
+    optimum : float
+        The best loss known over all parameters.
+    optimum_code : str or None
+        The named code whose atoms are closest to the optimum's.
+    optimum_angle : float or None
+        How far, in degrees, on average over latents weighted by firing.
+    losses : dict
+        Of every code.
+    """
+
+    x: float
+    y: float
+    phase: str
+    loss: float
+    runner_up: str | None
+    margin: float | None
+    optimum: float
+    optimum_code: str | None
+    optimum_angle: float | None
+    losses: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Tie:
+    """A point of the boundary between two phases.
+
+    Parameters
+    ----------
+    x, y : float
+    phases : tuple of str
+        The two codes whose losses are equal there.
+    loss : float
+    """
+
+    x: float
+    y: float
+    phases: tuple[str, str]
+    loss: float
+
+
+@dataclass(frozen=True)
+class PhaseDiagram:
+    """A phase diagram: points row by row of y, and ties along the grid's edges.
+
+    Parameters
+    ----------
+    family : Family
+    points : tuple of PhasePoint
+    ties : tuple of Tie
+    """
+
+    family: "Family"
+    points: tuple[PhasePoint, ...]
+    ties: tuple[Tie, ...]
+
+
+@dataclass(frozen=True)
+class Family:
+    """Laws, objectives and widths over two parameters; small enough to be sent to any process.
+
+    Parameters
+    ----------
+    law : str
+        A preset with settings, or the path of a law file.
+    x, y : Axis
+    n_latents : int ≥ 1
+    objective : Objective
+    starts : int ≥ 0
+        Random starts for the optimum at every point, beside those from the codes.
+    seed : int ≥ 0
+
+    Raises
+    ------
+    InputError
+        For an axis that the law does not have, both axes the same, or a corner of the grid at
+        which law, objective or width is not valid.
+    """
+
+    law: str
+    x: Axis
+    y: Axis
+    n_latents: int
+    objective: Objective
+    starts: int = 4
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.x.name == self.y.name:
+            raise InputError(f"{self.x.name}: expected two different axes")
+        known = (*settings_of(self.law), *OBJECTIVE_AXES, WIDTH_AXIS)
+        for axis in (self.x, self.y):
+            if axis.name not in known:
+                raise InputError(f"{axis.name}: expected one of {', '.join(known)}")
+        for name, value, least in (("starts", self.starts, 1), ("seed", self.seed, 0)):
+            if not (isinstance(value, int) and least <= value):
+                raise InputError(f"{name}: expected a whole number ≥ {least}, got {value!r}")
+        # Ranges are convex, so what the corners allow the points between do.
+        for x, y in product((self.x.low, self.x.high), (self.y.low, self.y.high)):
+            law, objective, width = self.at(x, y)
+            objective.check_has_minimum()
+            self.codes(law, width)
+
+    def at(self, x: float, y: float) -> tuple[Law, Objective, int]:
+        """Return law, objective and width at a point."""
+        given = {self.x.name: x, self.y.name: y}
+        settings = {
+            name: value
+            for name, value in given.items()
+            if name not in (*OBJECTIVE_AXES, WIDTH_AXIS)
+        }
+        changed: Mapping[str, Any] = {k: v for k, v in given.items() if k in OBJECTIVE_AXES}
+        width = int(given.get(WIDTH_AXIS, self.n_latents))
+        if width < 1:
+            raise InputError(f"{WIDTH_AXIS}: expected a whole number ≥ 1, got {width}")
+        return load_law_with(self.law, settings), replace(self.objective, **changed), width
+
+    def codes(self, law: Law, width: int) -> list[Code]:
+        """Return the named codes of a law that a width has room for."""
+        found = [code for code in codes_of(law) if len(code.atoms) <= width]
+        if not found:
+            raise InputError(
+                f"{WIDTH_AXIS}: expected at least as many as the atoms of a named code of "
+                f"{self.law}, got {width}"
+            )
+        return found
+
+    def document(self) -> dict[str, Any]:
+        """Return what the family is, in JSON's types."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class _PointTask:
+    """The work at one grid point."""
+
+    family: Family
+
+    def __call__(self, item: tuple[int, float, float]) -> dict[str, Any]:
+        index, x, y = item
+        family = self.family
+        law, objective, width = family.at(x, y)
+        codes = family.codes(law, width)
+        losses = {code.name: held_code_loss(law, code, objective).total for code in codes}
+        order = sorted(losses, key=losses.__getitem__)
+        seed = int(np.random.SeedSequence([family.seed, index]).generate_state(1)[0] % 10**9)
+        best = best_known(law, width, objective, None, family.starts, seed, None)
+        closest = closest_code(law, best.sae.W_dec, best.loss.firing)
+        return asdict(
+            PhasePoint(
+                x=x,
+                y=y,
+                phase=order[0],
+                loss=losses[order[0]],
+                runner_up=order[1] if len(order) > 1 else None,
+                margin=losses[order[1]] - losses[order[0]] if len(order) > 1 else None,
+                optimum=best.loss.total,
+                optimum_code=None if closest is None else closest.code,
+                optimum_angle=None if closest is None else closest.mean_angle,
+                losses=losses,
+            )
+        )
+
+
+@dataclass(frozen=True)
+class _TieTask:
+    """The work on one edge of the grid whose ends are in different phases."""
+
+    family: Family
+
+    def __call__(self, edge: tuple[PhasePoint, PhasePoint]) -> dict[str, Any]:
+        start, end = edge
+        names = (start.phase, end.phase)
+
+        def losses(t: float) -> tuple[float, float]:
+            law, objective, width = self.family.at(*_between(start, end, t))
+            codes = {code.name: code for code in self.family.codes(law, width)}
+            first, second = (held_code_loss(law, codes[name], objective).total for name in names)
+            return first, second
+
+        t = optimize.brentq(lambda t: float(np.subtract(*losses(t))), 0.0, 1.0, xtol=_TIE)
+        x, y = _between(start, end, t)
+        return asdict(Tie(x, y, names, losses(t)[0]))
+
+
+def _between(start: PhasePoint, end: PhasePoint, t: float) -> tuple[float, float]:
+    return start.x + t * (end.x - start.x), start.y + t * (end.y - start.y)
+
+
+def phase_diagram(
+    family: Family,
+    *,
+    journal: Path | None = None,
+    executor: Executor | None = None,
+    progress: Progress | None = None,
+) -> PhaseDiagram:
+    """Return the phase diagram of a family.
+
+    Parameters
+    ----------
+    family : Family
+    journal : Path, optional
+        A file that keeps every finished piece at once; if it exists the run goes on from there,
+        and what it holds is not computed again. It is left for the caller to delete.
+    executor : concurrent.futures.Executor, optional
+        Runs the pieces: a process pool, a cluster's. By default they run here.
+    progress : callable, optional
+        Called with the numbers of finished and of all pieces; ties are counted once the points
+        are known.
+
+    Raises
+    ------
+    InputError
+        If the journal is of another run.
+
+    Examples
+    --------
+    The diagonal code gives way to the axis-aligned one at q = 0.585 as λ goes to 0:
+
+    >>> q, l1 = Axis("onehot_probability", 0.5, 0.7, 2), Axis("l1", 1e-3, 2e-3, 2)
+    >>> family = Family("shared", q, l1, 4, Objective(l1=1.0), starts=1)
+    >>> diagram = phase_diagram(family)
+    >>> [point.phase for point in diagram.points]
+    ['diagonal', 'axis-aligned', 'diagonal', 'axis-aligned']
+    >>> round(diagram.ties[0].x, 3)
+    0.586
+    """
+    kept = None if journal is None else Journal(journal, family.document())
+    values = [(x, y) for y in family.y.values for x in family.x.values]
+    items = [(index, x, y) for index, (x, y) in enumerate(values)]
+    pieces = _Pieces(kept, executor, progress)
+    points = [PhasePoint(**row) for row in pieces.run(_PointTask(family), items, 0, len(items))]
+    edges = _edges(family, points)
+    total = len(items) + len(edges)
+    rows = pieces.run(_TieTask(family), edges, len(items), total)
+    ties = [Tie(**{**row, "phases": tuple(row["phases"])}) for row in rows]
+    return PhaseDiagram(family, tuple(points), tuple(ties))
+
+
+@dataclass
+class _Pieces:
+    """Runs pieces of work that are not in the journal, and adds each to it as it ends."""
+
+    journal: Journal | None
+    executor: Executor | None
+    progress: Progress | None
+
+    def run(
+        self, task: Callable[[Any], dict[str, Any]], items: list[Any], first: int, total: int
+    ) -> list[dict[str, Any]]:
+        """Return the results in order; pieces are numbered from `first`."""
+        kept = {} if self.journal is None else self.journal.finished
+        results = {i: kept[first + i] for i in range(len(items)) if first + i in kept}
+        left = [i for i in range(len(items)) if i not in results]
+        for position, result in each_result(task, [items[i] for i in left], self.executor):
+            results[left[position]] = result
+            if self.journal is not None:
+                self.journal.add(first + left[position], result)
+            if self.progress is not None:
+                self.progress(first + len(results), total)
+        return [results[i] for i in range(len(items))]
+
+
+def _edges(family: Family, points: list[PhasePoint]) -> list[tuple[PhasePoint, PhasePoint]]:
+    """Return neighbours along continuous axes whose phases differ, and have both codes."""
+    across, down = family.x.count, family.y.count
+    pairs = []
+    if family.x.name != WIDTH_AXIS:
+        pairs += [
+            (r * across + c, r * across + c + 1) for r in range(down) for c in range(across - 1)
+        ]
+    if family.y.name != WIDTH_AXIS:
+        pairs += [
+            (r * across + c, (r + 1) * across + c) for r in range(down - 1) for c in range(across)
+        ]
+    edges = [(points[i], points[j]) for i, j in pairs if points[i].phase != points[j].phase]
+    return [(a, b) for a, b in edges if b.phase in a.losses and a.phase in b.losses]
+
+
+#: The columns of a CSV file of points.
+COLUMNS = tuple(field.name for field in fields(PhasePoint) if field.name != "losses")
