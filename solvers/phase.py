@@ -26,8 +26,15 @@ from solvers.parallel import each_result
 from theory.codes import Code, codes_of
 from theory.errors import InputError
 from theory.exact_numbers import exact_number
-from theory.law_files import load_law_with, settings_of
+from theory.law_files import (
+    TWO_FEATURES,
+    load_law_with,
+    preset_settings,
+    settings_of,
+    two_features_arguments,
+)
 from theory.laws import Law
+from theory.two_feature_phases import OptimalPair, optimal_pair
 
 Progress = Callable[[int, int], None]
 
@@ -119,6 +126,11 @@ class PhasePoint:
         How far, in degrees, on average over latents weighted by firing.
     losses : dict
         Of every code.
+    pair : str or None
+        On two features and two latents, the phase of the optimal pair of unit atoms with the best
+        activations and b_dec = 0 (`theory.two_feature_phases`).
+    pair_loss : float or None
+        Its loss.
     """
 
     x: float
@@ -131,6 +143,8 @@ class PhasePoint:
     optimum_code: str | None
     optimum_angle: float | None
     losses: dict[str, float]
+    pair: str | None = None
+    pair_loss: float | None = None
 
 
 @dataclass(frozen=True)
@@ -237,6 +251,25 @@ class Family:
             )
         return found
 
+    def pair(self, x: float, y: float) -> OptimalPair | None:
+        """Return the optimal pair of atoms at a point, if the family is that of two features.
+
+        None if the objective has no closed form, or amplitudes are uniform and not shared.
+        """
+        _, objective, width = self.at(x, y)
+        name, own = preset_settings(self.law)
+        penalised = objective.decoder == "unit" or objective.sparsity == "decoder-norm"
+        squared = objective.reconstruction == "squared" and not objective.weight_decay
+        if not (name == TWO_FEATURES and width == 2 and penalised and squared and objective.l1):
+            return None
+        changed = {
+            k: v for k, v in ((self.x.name, x), (self.y.name, y)) if k in settings_of(self.law)
+        }
+        given = two_features_arguments({**own, **changed})
+        if exact_number(given.pop("magnitude_correlation"), "") != 1 and given["uniform"]:
+            return None
+        return optimal_pair(**given, l1=objective.l1)  # type: ignore[arg-type] # checked by name
+
     def document(self) -> dict[str, Any]:
         """Return what the family is, in JSON's types."""
         return asdict(self)
@@ -258,6 +291,7 @@ class _PointTask:
         seed = int(np.random.SeedSequence([family.seed, index]).generate_state(1)[0] % 10**9)
         best = best_known(law, width, objective, None, family.starts, seed, None)
         closest = closest_code(law, best.sae.W_dec, best.loss.firing)
+        pair = family.pair(x, y)
         return asdict(
             PhasePoint(
                 x=x,
@@ -270,6 +304,8 @@ class _PointTask:
                 optimum_code=None if closest is None else closest.code,
                 optimum_angle=None if closest is None else closest.mean_angle,
                 losses=losses,
+                pair=None if pair is None else pair.phase,
+                pair_loss=None if pair is None else pair.loss,
             )
         )
 

@@ -34,17 +34,21 @@ def phase_figure(diagram: PhaseDiagram) -> Figure:
     """Return a figure of the phases and of the optimum's distance below the best code."""
     family = diagram.family
     figure, (left, right) = panels(2, width=10.5, height=5.2)
-    handles = _draw_phases(left, diagram)
+    pairs = [point.pair for point in diagram.points]
+    by_pair = None not in pairs
+    names = [str(pair) for pair in pairs] if by_pair else [p.phase for p in diagram.points]
+    handles = _draw_phases(left, diagram, names)
     curve = closed_form_boundary(diagram)
     if curve is not None:
         (handles["closed-form boundary"],) = left.plot(*curve, color="black", linewidth=1.6)
-    if diagram.ties:
+    if diagram.ties and not by_pair:
         (handles["computed ties"],) = left.plot(
             [tie.x for tie in diagram.ties], [tie.y for tie in diagram.ties], "o", color="black",
             markerfacecolor="white", markersize=5,
         )  # fmt: skip
     columns, rows = _borders(family.x, family.y)
-    left.set_title("code of least loss", fontsize="medium")
+    title = "optimal pair of atoms, best activations" if by_pair else "code of least loss"
+    left.set_title(title, fontsize="medium")
     shortfall = [100 * (1 - point.optimum / point.loss) for point in diagram.points]
     mesh = right.pcolormesh(
         columns, rows, np.reshape(shortfall, (family.y.count, family.x.count)), cmap="Greys",
@@ -122,14 +126,14 @@ def _borders(x: Axis, y: Axis) -> tuple[Array, Array]:
     return borders[0], borders[1]
 
 
-def _draw_phases(axes: Axes, diagram: PhaseDiagram) -> dict[str, Artist]:
-    """Fill every cell by its phase; return what the legend shows."""
+def _draw_phases(axes: Axes, diagram: PhaseDiagram, names: list[str]) -> dict[str, Artist]:
+    """Fill every cell by the name of its phase; return what the legend shows."""
     x, y = _borders(diagram.family.x, diagram.family.y)
     handles: dict[str, Artist] = {}
-    for number, name in enumerate(dict.fromkeys(point.phase for point in diagram.points)):
+    for number, name in enumerate(dict.fromkeys(names)):
         color, hatch = _FILLS[number % len(_FILLS)]
-        for index, point in enumerate(diagram.points):
-            if point.phase == name:
+        for index, here in enumerate(names):
+            if here == name:
                 row, column = divmod(index, diagram.family.x.count)
                 axes.fill(
                     x[[column, column + 1, column + 1, column]], y[[row, row, row + 1, row + 1]],

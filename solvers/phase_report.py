@@ -69,6 +69,8 @@ def phase_text(diagram: PhaseDiagram) -> str:
         margins = [p.margin for p in points if p.phase == phase and p.margin is not None]
         width = f", margins up to {max(margins):.3g}" if margins else ""
         lines.append(f"{phase:<24}{count:>6} points{width}")
+    for pair, count in Counter(p.pair for p in points if p.pair is not None).most_common():
+        lines.append(f"optimal pair: {pair:<35}{count:>6} points")
     below = [p for p in points if p.optimum < p.loss * (1 - 1e-9)]
     far = [p for p in points if p.optimum_angle is not None and p.optimum_angle > CLOSE]
     lines.append(f"{'ties':<24}{len(diagram.ties):>6} on the grid's edges")

@@ -1,4 +1,4 @@
-"""Phase diagrams: closed-form boundaries, other processes and engines, and runs that were killed."""
+"""Phase diagrams: closed-form boundaries, other processes and engines, runs that were killed."""
 
 import csv
 import io
@@ -26,6 +26,7 @@ from theory.codes import Code, axis_aligned, codes_of, diagonal
 from theory.law_files import load_law_with
 from theory.losses import tie_probability_for_every_l1
 from theory.symbols import L1
+from theory.two_feature_phases import optimal_pair
 
 Q, LAMBDA = Axis("onehot_probability", 0.1, 0.9, 4), Axis("l1", 0.1, 1.3, 4)
 
@@ -112,6 +113,10 @@ def test_two_features_absorb_only_when_the_second_is_never_alone() -> None:
             "two-features:first_alone=0.4,both=0.4,angle=60", *axes, 2, Objective(1.0), starts=1
         )
     )
+    pairs = [optimal_pair(0.4, p.x, 0.4, 60, p.y) for p in diagram.points]
+    assert [(p.pair, p.pair_loss) for p in diagram.points] == [(o.phase, o.loss) for o in pairs]
+    assert pairs[1].phase == "drawn inwards"
+    phase_figure(diagram)
     assert [point.phase for point in diagram.points] == [
         "first feature absorbed",
         "axis-aligned",

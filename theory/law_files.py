@@ -39,8 +39,21 @@ TWO_FEATURES_SETTINGS = (
 )
 
 
-def _two_features(**settings: Number) -> Law:
-    """Return the law of two features; probabilities are 0 and the angle 90° unless given."""
+def two_features_arguments(settings: Mapping[str, Number]) -> dict[str, Number | bool]:
+    """Return the arguments of `two_features` that settings stand for.
+
+    Probabilities are 0, the angle is 90°, amplitudes are points and shared unless given.
+
+    Raises
+    ------
+    InputError
+        For an unknown setting, or `uniform` other than 0 and 1.
+
+    Examples
+    --------
+    >>> two_features_arguments({"both": 1})["angle"]
+    90
+    """
     for key in settings:
         if key not in TWO_FEATURES_SETTINGS:
             raise InputError(
@@ -50,15 +63,20 @@ def _two_features(**settings: Number) -> Law:
     uniform = exact_number(settings.get("uniform", 0), "uniform")
     if uniform not in (0, 1):
         raise InputError(f"uniform: expected 0 (amplitudes are 1) or 1, got {uniform}")
-    given = {"first_alone": 0, "second_alone": 0, "both": 0, "angle": 90, **settings}
-    return two_features(
-        given["first_alone"],
-        given["second_alone"],
-        given["both"],
-        given["angle"],
-        uniform=uniform == 1,
-        magnitude_correlation=given.get("magnitude_correlation", 1),
-    )
+    return {
+        "first_alone": 0,
+        "second_alone": 0,
+        "both": 0,
+        "angle": 90,
+        "magnitude_correlation": 1,
+        **settings,
+        "uniform": uniform == 1,
+    }
+
+
+def _two_features(**settings: Number) -> Law:
+    # The keys were checked, which types cannot say.
+    return two_features(**two_features_arguments(settings))  # type: ignore[arg-type]
 
 
 _PRESETS: dict[str, Callable[..., Law]] = {
@@ -83,6 +101,18 @@ def settings_of(text: str) -> tuple[str, ...]:
     return PRESET_SETTINGS if name in PRESETS else _FILE_SETTINGS
 
 
+def preset_settings(text: str) -> tuple[str, dict[str, str]]:
+    """Return a preset's name and the settings in its text.
+
+    Examples
+    --------
+    >>> preset_settings("two-features:both=1")
+    ('two-features', {'both': '1'})
+    """
+    name, colon, own = text.partition(":")
+    return name, _settings(name, own, bool(colon))
+
+
 def load_law_with(text: str, settings: Mapping[str, Number]) -> Law:
     """Return the law of a text with some settings, or keys of its file, replaced.
 
@@ -104,10 +134,10 @@ def load_law_with(text: str, settings: Mapping[str, Number]) -> Law:
             )
     if not settings:
         return load_law(text)
-    name, colon, own = text.partition(":")
-    if name in _PRESETS:
+    if text.partition(":")[0] in _PRESETS:
         try:
-            return _PRESETS[name](**{**_settings(name, own, bool(colon)), **settings})
+            name, own = preset_settings(text)
+            return _PRESETS[name](**{**own, **settings})
         except InputError as error:
             raise InputError(f"{text}: {error}") from None
     load_law(text)
