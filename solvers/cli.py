@@ -142,6 +142,21 @@ def _add_optimum(subparsers: Subparsers) -> None:
     command.add_argument(
         "--plot", type=Path, metavar="FILE", help="draw support and atoms (.png, .svg, .pdf)"
     )
+    command.add_argument(
+        "--certify", action="store_true",
+        help="prove a lower bound for every dictionary of this width, in the plane",
+    )  # fmt: skip
+    command.add_argument(
+        "--gap", type=float, default=1e-3, metavar="G",
+        help="relative gap to prove; default: 1e-3; 1e-4 takes a few times as long",
+    )  # fmt: skip
+    command.add_argument(
+        "--any-b-dec", action="store_true", help="prove a bound for every b_dec too: minutes"
+    )
+    command.add_argument(
+        "--claimed", type=float, metavar="LOSS",
+        help="a claimed least loss with best activations; status 1 if it is refuted",
+    )  # fmt: skip
     _add_objective(command)
     _add_json(command)
     command.set_defaults(run=commands.run_optimum)
@@ -181,8 +196,8 @@ def _add_phase(subparsers: Subparsers) -> None:
         )
     command.add_argument("--latents", type=int, metavar="N", help="width, unless it is an axis")
     command.add_argument(
-        "--starts", type=int, default=4, metavar="K",
-        help="random starts for the optimum at every point; default: 4",
+        "--starts", type=int, default=8, metavar="K",
+        help="random starts for the optimum at every point; default: 8",
     )  # fmt: skip
     command.add_argument("--seed", type=int, default=0, metavar="S", help="default: 0")
     command.add_argument(

@@ -8,6 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from solvers.certificate import Certificate, certify
+from solvers.certificate_report import certificate_document, certificate_text
 from solvers.check_report import check_document, check_text, comparison_text
 from solvers.checkpoints import find_checkpoints, load_checkpoint, load_checkpoints
 from solvers.crosscheck import cross_check_all, objective_for
@@ -209,6 +211,8 @@ def run_optimum(options: argparse.Namespace) -> int:
 
         check_figure_path(options.plot)
         check_writable(options.plot)
+    # First, for it refuses what it does not cover.
+    certificate = _certificate(options, law, objective)
     try:
         optimum = minimize_loss(
             law,
@@ -225,8 +229,40 @@ def run_optimum(options: argparse.Namespace) -> int:
         optimum.sae.save(options.save)
     if options.plot is not None:
         draw_optimum(law, optimum, options.plot)
-    print_result(options, optimum_document(optimum), optimum_text(optimum))
-    return 130 if optimum.interrupted else 0
+    document, text = optimum_document(optimum), optimum_text(optimum)
+    if certificate is not None:
+        document |= {"certificate": certificate_document(certificate)}
+        text += "\n\n" + certificate_text(certificate, optimum.total)
+    print_result(options, document, text)
+    if optimum.interrupted:
+        return 130
+    return 1 if certificate is not None and certificate.refuted else 0
+
+
+def _certificate(
+    options: argparse.Namespace, law: Law, objective: Objective
+) -> Certificate | None:
+    if not options.certify:
+        for option, given in (
+            ("--any-b-dec", options.any_b_dec),
+            ("--claimed", options.claimed is not None),
+        ):
+            if given:
+                raise InputError(f"{option}: expected beside --certify only")
+        return None
+    try:
+        return certify(
+            law,
+            options.latents,
+            objective,
+            gap=options.gap,
+            claimed=options.claimed,
+            any_b_dec=options.any_b_dec,
+            seed=options.seed,
+            progress=ProgressLine("boxes"),
+        )
+    except InputError as error:
+        raise InputError(f"--certify: {error}") from None
 
 
 def run_train(options: argparse.Namespace) -> int:

@@ -208,7 +208,7 @@ class Family:
     y: Axis
     n_latents: int
     objective: Objective
-    starts: int = 4
+    starts: int = 8
     seed: int = 0
 
     def __post_init__(self) -> None:

@@ -1,14 +1,23 @@
 """A phase diagram as a picture: phases, ties, closed-form boundary, what no code reaches."""
 
 import numpy as np
+import sympy
 from numpy.typing import NDArray
 
 from solvers.figures import Artist, Axes, Figure, Patch, panels
 from solvers.phase import Axis, PhaseDiagram
 from theory.codes import axis_aligned, diagonal
-from theory.law_files import load_law_with
+from theory.law_files import load_law_with, preset_settings, two_features_arguments
 from theory.losses import tie_probability_for_every_l1
 from theory.symbols import L1
+from theory.two_feature_boundaries import absorption_onset
+from theory.two_features import (
+    BOTH_LENGTH,
+    FEATURE_TANGENT,
+    SECOND_TANGENT,
+    both_active_length,
+    checked_numbers,
+)
 
 Array = NDArray[np.float64]
 
@@ -38,7 +47,7 @@ def phase_figure(diagram: PhaseDiagram) -> Figure:
     by_pair = None not in pairs
     names = [str(pair) for pair in pairs] if by_pair else [p.phase for p in diagram.points]
     handles = _draw_phases(left, diagram, names)
-    curve = closed_form_boundary(diagram)
+    curve = onset_of_absorption(diagram) if by_pair else closed_form_boundary(diagram)
     if curve is not None:
         (handles["closed-form boundary"],) = left.plot(*curve, color="black", linewidth=1.6)
     if diagram.ties and not by_pair:
@@ -54,8 +63,10 @@ def phase_figure(diagram: PhaseDiagram) -> Figure:
         columns, rows, np.reshape(shortfall, (family.y.count, family.x.count)), cmap="Greys",
         vmin=0.0, vmax=max(*shortfall, 0.1),
     )  # fmt: skip
-    figure.colorbar(mesh, ax=right, label="optimum below the best code (%)")
-    right.set_title("what no named code reaches", fontsize="medium")
+    figure.colorbar(mesh, ax=right, label="best SAE found below the best code (%)")
+    right.set_title(
+        f"what no named code reaches: best of {family.starts} starts", fontsize="medium"
+    )
     for axes in (left, right):
         axes.set(xlim=(family.x.low, family.x.high), ylim=(family.y.low, family.y.high))
         axes.set_xlabel(_LABELS.get(family.x.name, family.x.name))
@@ -87,6 +98,33 @@ def closed_form_boundary(diagram: PhaseDiagram) -> tuple[Array, Array] | None:
         inside = (l1 > float(chamber.low)) & (l1 <= float(chamber.high))
         q[inside] = [float(chamber.value.subs(L1, value)) for value in l1[inside]]
     return (q, l1) if family.x.name == "onehot_probability" else (l1, q)
+
+
+def onset_of_absorption(diagram: PhaseDiagram) -> tuple[Array, Array] | None:
+    """Return the curve on which a partly absorbed latent begins to fire on both features.
+
+    In the axes `second_alone` and λ, with point amplitudes: the end of "first feature partly
+    absorbed", unless a distant pair is cheaper before it.
+    """
+    family = diagram.family
+    if {family.x.name, family.y.name} != {"l1", "second_alone"}:
+        return None
+    given = two_features_arguments(preset_settings(family.law)[1])
+    if given["uniform"]:
+        return None
+    _, _, both, theta = checked_numbers(0, 0, given["both"], given["angle"])
+    t = float(sympy.tan(theta / 4))
+    onset = absorption_onset()
+    values = {FEATURE_TANGENT: t, BOTH_LENGTH: both_active_length().subs(FEATURE_TANGENT, t)}
+    w = np.linspace(0, t, _SAMPLES + 2)[1:-1]
+    l1, share = (
+        np.array(sympy.lambdify(SECOND_TANGENT, part.subs(values))(w), dtype=np.float64)
+        for part in onset
+    )
+    # λ rises to a largest value; behind it the curve is no boundary.
+    rising = slice(0, int(np.argmax(l1)) + 1)
+    b = float(both) * share[rising]
+    return (b, l1[rising]) if family.x.name == "second_alone" else (l1[rising], b)
 
 
 def _plain_pairs(text: str) -> int | None:

@@ -27,6 +27,7 @@ SOLVERS = (
     "initialisation", "parameters", "hessian", "descent",
     "radial_bound", "frames", "quadrature", "weight_files",
     "saelens_files", "dictionary_learning_files", "other_files", "checkpoints",
+    "sector_losses", "closed_paths", "b_dec_squares", "certificate",
     "minimize", "polish", "train", "study", "best_activations", "two_feature_phases", "best_known",
     "matching", "catalogue", "landscape", "journal", "held_codes", "phase",
     "sampled_loss", "figures", "verdicts", "crosscheck",
@@ -35,7 +36,7 @@ SOLVERS = (
     "render_markdown", "page_style", "render_html", "render_latex", "derivation_documents",
     "documents", "report",
     "check_report", "check_page", "landscape_report", "landscape_figure",
-    "phase_report", "phase_figure", "commands",
+    "phase_report", "phase_figure", "certificate_report", "commands",
     "landscape_commands", "cli",
 )  # fmt: skip
 THIRD_PARTY = {

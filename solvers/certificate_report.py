@@ -1,0 +1,56 @@
+"""A certificate as text and as JSON: what `sae-theory optimum --certify` adds."""
+
+import math
+import textwrap
+from dataclasses import asdict
+from typing import Any
+
+from solvers.certificate import Certificate
+from solvers.report import WIDTH
+
+
+def certificate_document(certificate: Certificate) -> dict[str, Any]:
+    """Return the key "certificate" of the command `optimum`."""
+    return {**asdict(certificate), "decoder": certificate.decoder}
+
+
+def certificate_text(certificate: Certificate, total: float) -> str:
+    """Return what is proven, and how far above it the best SAE that was found is.
+
+    Parameters
+    ----------
+    certificate : Certificate
+    total : float
+        The loss of the best SAE found.
+
+    Examples
+    --------
+    >>> from solvers.certificate import certify
+    >>> from solvers.objectives import Objective
+    >>> from theory.laws import preset
+    >>> proven = certify(preset("shared"), 4, Objective(l1=0.1))
+    >>> certificate_text(proven, proven.optimum).splitlines()[1]
+    'best dictionary 0.0682401409012        its loss with the best activations, b_dec = 0'
+    """
+    angles = " ".join(f"{math.degrees(angle) % 360:.4f}°" for angle in certificate.angles)
+    lines = [
+        "certificate",
+        f"{'best dictionary':<16}{certificate.optimum:<23.12g}"
+        "its loss with the best activations, b_dec = 0",
+        f"{'atoms at':<16}{angles}",
+        f"{'proven bound':<16}{certificate.lower_bound:<23.12g}"
+        "no dictionary of this width has a smaller loss, b_dec = 0",
+        f"{'relative gap':<16}{certificate.relative_gap:<23.3g}"
+        + ("between the two" if certificate.complete else "between the two; MORE WAS ASKED FOR"),
+        f"{'best SAE':<16}{total / certificate.optimum - 1:<+23.3g}"
+        "above the best dictionary, relatively",
+        f"{'any b_dec':<16}{certificate.any_b_dec_bound:<23.12g}"
+        f"proven for every b_dec; best found {certificate.any_b_dec_optimum:.12g}",
+        f"{'boxes examined':<16}{certificate.boxes:<23}on {certificate.levels} levels",
+    ]
+    if certificate.attained_radial:
+        lines.append("the radial bound is attained: no width and no encoder does better")
+    if certificate.refuted:
+        lines.append("REFUTED: the claimed loss is not the least")
+    lines += textwrap.wrap(certificate.covers, width=WIDTH, subsequent_indent="    ")
+    return "\n".join(lines)
