@@ -28,14 +28,15 @@ from scipy import optimize
 from solvers.closed_paths import Budget, PathSearch, Progress
 from solvers.law_arrays import LawArrays
 from solvers.sector_losses import SectorLosses
+from solvers.symmetries import symmetries
 
 Array = NDArray[np.float64]
 
 _STEP = 1e-5
 # What one square may cost before it is cut; four quarters are cheaper than a long search.
 _BOXES_A_SQUARE = 200_000
-# Digits to which two components are the same, in units of the law's largest entry.
-_DIGITS = 12
+# Entries of a symmetry this close to 0 and ±1 are those.
+_SIGNED = 1e-7
 _AT_B = (0.0, 0.0)
 
 
@@ -96,7 +97,7 @@ class EveryBDec:
         self._least_settled = math.inf
         self._first_bound = bound
         self._open: list[_Square] = []
-        self._symmetries = symmetries(law)
+        self._symmetries = _square_symmetries(law)
 
     @property
     def proven(self) -> float:
@@ -189,43 +190,6 @@ class EveryBDec:
         return float(values[0, 0]), np.concatenate([(above - below) / (2 * _STEP), in_b])
 
 
-def symmetries(law: LawArrays) -> list[Array]:
-    """Return the symmetries of the square that leave a law in the plane as it is.
-
-    Components are compared one by one, to twelve digits.
-
-    Examples
-    --------
-    >>> from solvers.law_arrays import law_arrays
-    >>> from theory import load_law
-    >>> len(symmetries(law_arrays(load_law("independent"))))
-    8
-    >>> len(symmetries(law_arrays(load_law("independent:magnitude_correlation=0.5"))))
-    4
-    """
-    signs = [np.diag([first, second]) for first, second in product((1.0, -1.0), repeat=2)]
-    elements = [*signs, *(sign @ np.eye(2)[::-1] for sign in signs)]
-    unchanged = _weights(law, np.eye(2))
-    return [element for element in elements if _weights(law, element) == unchanged]
-
-
-def _weights(law: LawArrays, image: Array) -> dict[tuple[object, ...], float]:
-    """Return the probability of each component's image, by centre and unsigned columns."""
-    scale = max(float(np.abs(cubes.affine).max()) for cubes in law.groups) or 1.0
-    weights: dict[tuple[object, ...], float] = {}
-    for cubes in law.groups:
-        for probability, affine in zip(
-            cubes.probability, image @ cubes.affine / scale, strict=True
-        ):
-            centre = affine[:, 0] + affine[:, 1:].sum(axis=1) / 2
-            unsigned = sorted(
-                max(_rounded(column), _rounded(-column)) for column in affine[:, 1:].T
-            )
-            key = (_rounded(centre), *unsigned)
-            weights[key] = round(weights.get(key, 0.0) + float(probability), _DIGITS)
-    return weights
-
-
-def _rounded(vector: Array) -> tuple[float, ...]:
-    # Adding 0 makes -0 into 0.
-    return tuple((np.round(vector, _DIGITS) + 0.0).tolist())
+def _square_symmetries(law: LawArrays) -> list[Array]:
+    """Return those symmetries of a law that map squares on squares: signed permutations."""
+    return [np.round(g) for g in symmetries(law) if np.abs(g - np.round(g)).max() <= _SIGNED]
