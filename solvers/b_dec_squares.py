@@ -97,7 +97,7 @@ class EveryBDec:
         self._least_settled = math.inf
         self._first_bound = bound
         self._open: list[_Square] = []
-        self._symmetries = _square_symmetries(law)
+        self._symmetries = square_symmetries(law)
 
     @property
     def proven(self) -> float:
@@ -190,6 +190,6 @@ class EveryBDec:
         return float(values[0, 0]), np.concatenate([(above - below) / (2 * _STEP), in_b])
 
 
-def _square_symmetries(law: LawArrays) -> list[Array]:
+def square_symmetries(law: LawArrays) -> list[Array]:
     """Return those symmetries of a law that map squares on squares: signed permutations."""
     return [np.round(g) for g in symmetries(law) if np.abs(g - np.round(g)).max() <= _SIGNED]

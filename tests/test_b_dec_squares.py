@@ -8,7 +8,7 @@ import pytest
 import sympy
 
 from solvers import Objective, minimize_loss
-from solvers.b_dec_squares import EveryBDec, symmetries
+from solvers.b_dec_squares import EveryBDec, square_symmetries
 from solvers.certificate import certify
 from solvers.closed_paths import TURN, Budget
 from solvers.law_arrays import law_arrays
@@ -97,7 +97,7 @@ def test_quarters_without_their_images_still_cover_the_square(turned: bool, coun
     points = [quarter_turn**power * corner for power in range(4)]
     part = sympy.Rational(1, 4)
     law = law_arrays(Law(tuple(Component(part, sympy.zeros(2, 0), point) for point in points)))
-    group = symmetries(law)
+    group = square_symmetries(law)
     assert len(group) == count
     search = EveryBDec(law, 0.5, 2, 0.0)
     search.seek(np.array([[0.0, 1.0]]), np.zeros((1, 2)))

@@ -364,7 +364,10 @@ def test_the_law_and_its_codes() -> None:
     law = two_features("1/4", "1/8", "1/2", 60, uniform=True, magnitude_correlation=0)
     assert [part.cube_dimension for part in law.components] == [2, 1, 1, 0]
     assert sum(part.probability for part in law.components) == 1
-    axes, diagonal = codes_of(law)
+    axes, diagonal, first_absorbed, second_absorbed = codes_of(law)
+    assert [first_absorbed.atoms, second_absorbed.atoms] == [
+        (axes.atoms[k], diagonal.atoms[0]) for k in (0, 1)
+    ]
     assert axes.atoms[0] == (sympy.sqrt(3) / 2, sympy.Rational(1, 2))
     assert diagonal.atoms == ((1, 0),)
     points = two_features(FIRST_ALONE, 0, 1 - FIRST_ALONE, 180 * THETA / sympy.pi)
