@@ -136,12 +136,17 @@ def follow_flow(loss: LossOfVector, vector: Array) -> Array:
         evaluations += 1
         return -loss(at)[1]
 
+    def bend(_: float, at: Array) -> Array:
+        found = curvature(loss, on_manifold(loss, at))
+        jacobian: Array = -(found.basis @ found.hessian @ found.basis.T)
+        return jacobian
+
     start = 0.0
     # In growing pieces, so that it is seen when the flow has come to rest.
     for end in np.geomspace(1.0, _LONGEST_TIME, _TIME_STEPS):
         piece = integrate.solve_ivp(
             velocity, (start, end), vector, method="BDF",
-            rtol=_FLOW_ACCURACY, atol=_FLOW_ACCURACY,
+            jac=bend, rtol=_FLOW_ACCURACY, atol=_FLOW_ACCURACY,
         )  # fmt: skip
         vector, start = on_manifold(loss, piece.y[:, -1]), float(end)
         if _size(loss(vector)[1]) <= _NEARLY:

@@ -217,6 +217,13 @@ def test_gradient_flow_ends_in_points_of_the_same_catalogue(shared: Landscape) -
         assert min(abs(point.loss.total - total) for total in known) < 1e-9
 
 
+def test_flow_past_dead_latents() -> None:
+    """They have no slope to estimate a Jacobian from by differences; it must be exact."""
+    problem = ScaledProblem.of(law_arrays(load_law("shared")), OBJECTIVE, 4)
+    end = module.Descent(problem, "kaiming", "flow")(np.random.SeedSequence(0).spawn(200)[195])
+    assert np.isfinite(end.gradient)
+
+
 def test_flow_goes_where_small_euler_steps_go() -> None:
     law = load_law("shared")
     problem = ScaledProblem.of(law_arrays(law), OBJECTIVE, 2)
