@@ -12,12 +12,13 @@ A bound for every b_dec is the radial one, or on demand that of `solvers.b_dec_s
 import math
 from contextlib import suppress
 from dataclasses import dataclass
-from numbers import Integral, Real
+from numbers import Real
 
 import numpy as np
 from numpy.typing import NDArray
 
 from solvers.b_dec_squares import EveryBDec
+from solvers.checks import check_whole
 from solvers.closed_paths import TURN, Budget, PathSearch, Progress
 from solvers.law_arrays import LawArrays, law_arrays
 from solvers.objectives import Objective
@@ -239,7 +240,7 @@ def _check_problem(law: Law, n_latents: int, objective: Objective) -> None:
         raise InputError(f"law: expected data in the plane, d = 2, got d = {law.dimension}")
     if any(part.cube_dimension > 2 for part in law.components):
         raise InputError("law: expected components of at most two amplitudes")
-    _check_whole("n_latents", n_latents, 1, LARGEST_WIDTH)
+    check_whole("n_latents", n_latents, 1, LARGEST_WIDTH)
     if objective.reconstruction != "squared":
         raise InputError("reconstruction: expected 'squared' for a certificate")
     if objective.l1 == 0:
@@ -257,8 +258,8 @@ def _check_problem(law: Law, n_latents: int, objective: Objective) -> None:
 
 
 def _check_settings(gap: float, claimed: float | None, budget: Budget, seed: int) -> None:
-    _check_whole("max_boxes", budget.boxes, 1, _LARGEST_COUNT)
-    _check_whole("seed", seed, 0, _LARGEST_COUNT)
+    check_whole("max_boxes", budget.boxes, 1, _LARGEST_COUNT)
+    check_whole("seed", seed, 0, _LARGEST_COUNT)
     if not (_is_real(gap) and 0 < gap < 1):
         raise InputError(f"gap: expected a number between 0 and 1, got {gap!r}")
     if not (_is_real(budget.seconds) and budget.seconds > 0):
@@ -269,9 +270,3 @@ def _check_settings(gap: float, claimed: float | None, budget: Budget, seed: int
 
 def _is_real(value: object) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool)
-
-
-def _check_whole(name: str, value: int, least: int, most: int) -> None:
-    whole = isinstance(value, Integral) and not isinstance(value, bool)
-    if not (whole and least <= value <= most):
-        raise InputError(f"{name}: expected a whole number from {least} to {most}, got {value!r}")

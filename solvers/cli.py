@@ -135,9 +135,7 @@ def _add_check(subparsers: Subparsers) -> None:
 def _add_optimum(subparsers: Subparsers) -> None:
     command = subparsers.add_parser("optimum", help="minimise the exact loss from many starts")
     command.add_argument("law", metavar="LAW", help=_LAW)
-    command.add_argument("--latents", type=int, required=True, metavar="N", help="width")
-    command.add_argument("--starts", type=int, default=32, metavar="K", help="default: 32")
-    command.add_argument("--seed", type=int, default=0, metavar="S", help="default: 0")
+    _add_starts(command, default=32)
     command.add_argument("--save", type=Path, metavar="FILE.npz", help="write the best SAE")
     command.add_argument(
         "--plot", type=Path, metavar="FILE", help="draw support and atoms (.png, .svg, .pdf)"
@@ -167,9 +165,7 @@ def _add_landscape(subparsers: Subparsers) -> None:
         "landscape", help="every stationary point that many starts reach, and how often"
     )
     command.add_argument("law", metavar="LAW", help=_LAW)
-    command.add_argument("--latents", type=int, required=True, metavar="N", help="width")
-    command.add_argument("--starts", type=int, default=256, metavar="K", help="default: 256")
-    command.add_argument("--seed", type=int, default=0, metavar="S", help="default: 0")
+    _add_starts(command, default=256)
     command.add_argument("--initialisation", default="uniform", help=" | ".join(INITIALISATIONS))
     command.add_argument("--dynamics", default="l-bfgs", help=" | ".join(DYNAMICS))
     command.add_argument(
@@ -211,6 +207,14 @@ def _add_phase(subparsers: Subparsers) -> None:
     _add_objective(command, l1_required=False)
     _add_json(command)
     command.set_defaults(run=landscape_commands.run_phase)
+
+
+def _add_starts(command: argparse.ArgumentParser, default: int) -> None:
+    command.add_argument("--latents", type=int, required=True, metavar="N", help="width")
+    command.add_argument(
+        "--starts", type=int, default=default, metavar="K", help=f"default: {default}"
+    )
+    command.add_argument("--seed", type=int, default=0, metavar="S", help="default: 0")
 
 
 def _add_workers(command: argparse.ArgumentParser) -> None:

@@ -63,6 +63,16 @@ def print_result(options: argparse.Namespace, document: dict[str, Any], text: st
     print(to_json(document) if options.json else text)
 
 
+def check_plot(path: Path | None) -> None:
+    """Raise `InputError` if a figure that was asked for cannot be written there."""
+    if path is not None:
+        # Matplotlib takes half a second to import; only this option needs it.
+        from solvers.figures import check_figure_path  # noqa: PLC0415
+
+        check_figure_path(path)
+        check_writable(path)
+
+
 def run_verify(options: argparse.Namespace) -> int:
     """Run `sae-theory verify` and return its exit status."""
     claims = verify(options.claims, progress=ProgressLine("claims"))
@@ -205,12 +215,7 @@ def run_optimum(options: argparse.Namespace) -> int:
         if options.save.suffix != ".npz":
             raise InputError(f"{options.save}: expected a file ending in .npz")
         check_writable(options.save)
-    if options.plot is not None:
-        # Matplotlib takes half a second to import; only this option needs it.
-        from solvers.figures import check_figure_path, draw_optimum  # noqa: PLC0415
-
-        check_figure_path(options.plot)
-        check_writable(options.plot)
+    check_plot(options.plot)
     # First, for it refuses what it does not cover.
     certificate = _certificate(options, law, objective)
     try:
@@ -228,6 +233,8 @@ def run_optimum(options: argparse.Namespace) -> int:
     if options.save is not None:
         optimum.sae.save(options.save)
     if options.plot is not None:
+        from solvers.figures import draw_optimum  # noqa: PLC0415
+
         draw_optimum(law, optimum, options.plot)
     document, text = optimum_document(optimum), optimum_text(optimum)
     if certificate is not None:

@@ -7,12 +7,12 @@ import math
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from numbers import Integral
 
 import numpy as np
 from numpy.typing import NDArray
 
 from solvers.catalogue import Catalogue, Entry, shape
+from solvers.checks import check_whole
 from solvers.descent import (
     DYNAMICS,
     FLAT,
@@ -237,11 +237,7 @@ def _check(n_latents: int, starts: int, seed: int, initialisation: str, dynamics
         ("starts", starts, 1),
         ("seed", seed, 0),
     ):
-        whole = isinstance(value, Integral) and not isinstance(value, bool)
-        if not (whole and least <= value <= _LARGEST_COUNT):
-            raise InputError(
-                f"{name}: expected a whole number from {least} to {_LARGEST_COUNT}, got {value!r}"
-            )
+        check_whole(name, value, least, _LARGEST_COUNT)
     for name, text, options in (
         ("initialisation", initialisation, tuple(INITIALISATIONS)),
         ("dynamics", dynamics, DYNAMICS),

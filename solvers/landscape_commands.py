@@ -4,12 +4,13 @@ import argparse
 import sys
 from pathlib import Path
 
-from solvers.commands import objective_of, print_result
+from solvers.commands import check_plot, objective_of, print_result
 from solvers.files import check_writable, written_beside
 from solvers.landscape import landscape
 from solvers.landscape_report import landscape_document, landscape_text
 from solvers.parallel import pool
-from solvers.phase import Axis, Family, phase_diagram
+from solvers.phase import Family, phase_diagram
+from solvers.phase_axis import Axis
 from solvers.phase_report import phase_csv, phase_document, phase_json, phase_text
 from solvers.progress import ProgressLine
 from theory.errors import InputError
@@ -19,12 +20,7 @@ from theory.law_files import load_law
 def run_landscape(options: argparse.Namespace) -> int:
     """Run `sae-theory landscape` and return its exit status."""
     objective, law = objective_of(options), load_law(options.law)
-    if options.plot is not None:
-        # Matplotlib takes half a second to import; only this option needs it.
-        from solvers.figures import check_figure_path  # noqa: PLC0415
-
-        check_figure_path(options.plot)
-        check_writable(options.plot)
+    check_plot(options.plot)
     try:
         with pool(options.workers, options.starts) as executor:
             found = landscape(
@@ -59,12 +55,7 @@ def run_phase(options: argparse.Namespace) -> int:
     if options.out.suffix.lower() not in _WRITERS:
         raise InputError(f"{options.out}: expected a file ending in {' or '.join(_WRITERS)}")
     check_writable(options.out)
-    if options.plot is not None:
-        # Matplotlib takes half a second to import; only this option needs it.
-        from solvers.figures import check_figure_path  # noqa: PLC0415
-
-        check_figure_path(options.plot)
-        check_writable(options.plot)
+    check_plot(options.plot)
     family = _family(options)
     journal = partial_results(options.out)
     pieces = family.x.count * family.y.count

@@ -11,12 +11,12 @@ import math
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass, fields
-from numbers import Integral
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize
 
+from solvers.checks import check_whole
 from solvers.expected_loss import ExpectedLoss, expected_loss
 from solvers.initialisation import initial_weights
 from solvers.law_arrays import law_arrays
@@ -167,11 +167,7 @@ def minimize_loss(
         ("seed", seed, 0),
         ("max_iterations", max_iterations, 1),
     ):
-        whole = isinstance(value, Integral) and not isinstance(value, bool)
-        if not (whole and least <= value <= _LARGEST_COUNT):
-            raise InputError(
-                f"{name}: expected a whole number from {least} to {_LARGEST_COUNT}, got {value!r}"
-            )
+        check_whole(name, value, least, _LARGEST_COUNT)
     if n_latents > _LARGEST_WIDTH:
         raise InputError(f"n_latents: expected at most {_LARGEST_WIDTH}, got {n_latents}")
     if not (isinstance(tolerance, int | float) and tolerance > 0):

@@ -18,11 +18,13 @@ import numpy as np
 from scipy import optimize
 
 from solvers.best_known import best_known
+from solvers.checks import check_whole
 from solvers.held_codes import held_code_loss
 from solvers.journal import Journal
 from solvers.matching import closest_code
 from solvers.objectives import Objective
 from solvers.parallel import each_result
+from solvers.phase_axis import OBJECTIVE_AXES, WIDTH_AXIS, Axis
 from theory.codes import Code, codes_of
 from theory.errors import InputError
 from theory.exact_numbers import exact_number
@@ -38,70 +40,9 @@ from theory.two_feature_phases import OptimalPair, optimal_pair
 
 Progress = Callable[[int, int], None]
 
-#: Axes that are no settings of the law.
-OBJECTIVE_AXES = ("l1", "weight_decay")
-WIDTH_AXIS = "latents"
-_LARGEST_COUNT = 1000
+_LARGEST_COUNT = 10**6
 # Ties are found to this, as a share of the distance of two neighbours on the grid.
 _TIE = 1e-9
-
-
-@dataclass(frozen=True)
-class Axis:
-    """A parameter and the values it takes, equally spaced.
-
-    Parameters
-    ----------
-    name : str
-        A setting of the law, "l1", "weight_decay" or "latents".
-    low, high : float
-    count : int ≥ 2
-
-    Raises
-    ------
-    InputError
-        If the values are not increasing, finite and at least two, or widths are not whole.
-
-    Examples
-    --------
-    >>> Axis.parse("l1=0.1:0.3:3").values
-    (0.1, 0.2, 0.3)
-    """
-
-    name: str
-    low: float
-    high: float
-    count: int
-
-    def __post_init__(self) -> None:
-        if not (2 <= self.count <= _LARGEST_COUNT):
-            raise InputError(
-                f"{self.name}: expected from 2 to {_LARGEST_COUNT} values, got {self.count}"
-            )
-        if not (-np.inf < self.low < self.high < np.inf):
-            raise InputError(
-                f"{self.name}: expected LOW below HIGH, got {self.low:g} and {self.high:g}"
-            )
-        if self.name == WIDTH_AXIS and any(value != round(value) for value in self.values):
-            raise InputError(
-                f"{self.name}: expected whole numbers, got {list(self.values)[:4]}...; choose "
-                "COUNT = HIGH - LOW + 1"
-            )
-
-    @classmethod
-    def parse(cls, text: str) -> "Axis":
-        """Return the axis that NAME=LOW:HIGH:COUNT says."""
-        name, equals, numbers = text.partition("=")
-        parts = numbers.split(":")
-        if not equals or len(parts) != 3 or not parts[2].strip().isdecimal():
-            raise InputError(f"expected NAME=LOW:HIGH:COUNT, such as l1=0.1:1:10, got {text!r}")
-        low, high = (float(exact_number(part, name)) for part in parts[:2])
-        return cls(name.strip().replace("-", "_"), low, high, int(parts[2]))
-
-    @property
-    def values(self) -> tuple[float, ...]:
-        """The values, rounded to twelve digits so that 0.3 is 0.3."""
-        return tuple(float(f"{v:.12g}") for v in np.linspace(self.low, self.high, self.count))
 
 
 @dataclass(frozen=True)
@@ -218,9 +159,8 @@ class Family:
         for axis in (self.x, self.y):
             if axis.name not in known:
                 raise InputError(f"{axis.name}: expected one of {', '.join(known)}")
-        for name, value, least in (("starts", self.starts, 1), ("seed", self.seed, 0)):
-            if not (isinstance(value, int) and least <= value):
-                raise InputError(f"{name}: expected a whole number ≥ {least}, got {value!r}")
+        check_whole("starts", self.starts, 1, _LARGEST_COUNT)
+        check_whole("seed", self.seed, 0, _LARGEST_COUNT)
         # Ranges are convex, so what the corners allow the points between do.
         for x, y in product((self.x.low, self.x.high), (self.y.low, self.y.high)):
             law, objective, width = self.at(x, y)

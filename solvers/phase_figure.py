@@ -5,7 +5,8 @@ import sympy
 from numpy.typing import NDArray
 
 from solvers.figures import Artist, Axes, Figure, Patch, panels
-from solvers.phase import Axis, PhaseDiagram
+from solvers.phase import PhaseDiagram
+from solvers.phase_axis import Axis
 from theory.codes import axis_aligned, diagonal
 from theory.law_files import load_law_with, preset_settings, two_features_arguments
 from theory.losses import tie_probability_for_every_l1

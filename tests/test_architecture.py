@@ -21,7 +21,7 @@ THEORY = (
     "derivation_topics", "own_derivations", "code_files",
 )  # fmt: skip
 SOLVERS = (
-    "files", "progress", "parallel", "law_arrays", "symmetries", "cut_square", "regions",
+    "files", "progress", "checks", "parallel", "law_arrays", "symmetries", "cut_square", "regions",
     "weighted_regions", "relative_loss", "sae", "architectures", "objectives",
     "cells", "piecewise_loss", "expected_loss", "training_losses",
     "initialisation", "parameters", "hessian", "descent",
@@ -29,7 +29,7 @@ SOLVERS = (
     "saelens_files", "dictionary_learning_files", "other_files", "checkpoints",
     "sector_losses", "closed_paths", "b_dec_squares", "certificate",
     "minimize", "polish", "train", "study", "best_activations", "two_feature_phases", "best_known",
-    "matching", "catalogue", "landscape", "journal", "held_codes", "phase",
+    "matching", "catalogue", "landscape", "journal", "held_codes", "phase_axis", "phase",
     "sampled_loss", "figures", "verdicts", "crosscheck",
     "route_tools", "routes", "loss_routes",
     "verify", "derivation_checks", "derivation_figures", "derivation_pages",
