@@ -1,5 +1,7 @@
 """The least exact loss of an SAE whose atoms are held at a code: only encoder and biases move."""
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize
@@ -18,7 +20,14 @@ _TOLERANCE = 1e-9
 _ITERATIONS = 2000
 
 
-def held_code_loss(law: Law, code: Code, objective: Objective) -> ExpectedLoss:
+class HeldCode(NamedTuple):
+    """The best SAE whose atoms are a code's, one latent each, and its exact loss."""
+
+    sae: Sae
+    loss: ExpectedLoss
+
+
+def held_code(law: Law, code: Code, objective: Objective) -> HeldCode:
     """Return the least loss over W_enc, b_enc and b_dec of one latent for each atom of a code.
 
     The minimisation starts where a latent reads its atom, and where it reads its coordinate among
@@ -37,7 +46,7 @@ def held_code_loss(law: Law, code: Code, objective: Objective) -> ExpectedLoss:
 
     >>> from theory.codes import axis_aligned
     >>> from theory.laws import preset
-    >>> round(held_code_loss(preset("shared"), axis_aligned(), Objective(l1=0.1)).total, 9)
+    >>> round(held_code(preset("shared"), axis_aligned(), Objective(l1=0.1)).loss.total, 9)
     0.095083333
     """
     atoms = np.array(code.atoms, dtype=np.float64)
@@ -67,13 +76,8 @@ def held_code_loss(law: Law, code: Code, objective: Objective) -> ExpectedLoss:
             )  # fmt: skip
         vector = start.copy()
         vector[moving] = found.x
-        ends.append(problem.sae(vector))
-    return min(
-        (expected_loss(law, _with_atoms(sae, atoms), objective) for sae in ends),
-        key=lambda end: end.total,
-    )
-
-
-def _with_atoms(sae: Sae, atoms: Array) -> Sae:
-    """Return the SAE with the code's own digits."""
-    return Sae(sae.W_enc, sae.b_enc, atoms, sae.b_dec)
+        sae = problem.sae(vector)
+        # With the code's own digits.
+        sae = Sae(sae.W_enc, sae.b_enc, atoms, sae.b_dec)
+        ends.append(HeldCode(sae, expected_loss(law, sae, objective)))
+    return min(ends, key=lambda end: end.loss.total)

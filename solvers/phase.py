@@ -9,6 +9,7 @@ between is found by root finding on the difference of the two codes' losses.
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
 from itertools import product
 from pathlib import Path
@@ -19,12 +20,13 @@ from scipy import optimize
 
 from solvers.best_known import best_known
 from solvers.checks import check_whole
-from solvers.held_codes import held_code_loss
+from solvers.held_codes import held_code
 from solvers.journal import Journal
 from solvers.matching import closest_code
 from solvers.objectives import Objective
 from solvers.parallel import each_result
 from solvers.phase_axis import OBJECTIVE_AXES, WIDTH_AXIS, Axis
+from solvers.polish import polish
 from theory.codes import Code, codes_of
 from theory.errors import InputError
 from theory.exact_numbers import exact_number
@@ -133,7 +135,7 @@ class Family:
     x, y : Axis
     n_latents : int ≥ 1
     objective : Objective
-    starts : int ≥ 0
+    starts : int ≥ 1
         Random starts for the optimum at every point, beside those from the codes.
     seed : int ≥ 0
 
@@ -196,11 +198,13 @@ class Family:
 
         None if the objective has no closed form, or amplitudes are uniform and not shared.
         """
+        if self.law.partition(":")[0] != TWO_FEATURES:
+            return None
         _, objective, width = self.at(x, y)
-        name, own = preset_settings(self.law)
+        _, own = preset_settings(self.law)
         penalised = objective.decoder == "unit" or objective.sparsity == "decoder-norm"
         squared = objective.reconstruction == "squared" and not objective.weight_decay
-        if not (name == TWO_FEATURES and width == 2 and penalised and squared and objective.l1):
+        if not (width == 2 and penalised and squared and objective.l1):
             return None
         changed = {
             k: v for k, v in ((self.x.name, x), (self.y.name, y)) if k in settings_of(self.law)
@@ -208,7 +212,10 @@ class Family:
         given = two_features_arguments({**own, **changed})
         if exact_number(given.pop("magnitude_correlation"), "") != 1 and given["uniform"]:
             return None
-        return optimal_pair(**given, l1=objective.l1)  # type: ignore[arg-type] # checked by name
+        # The names were checked, which types cannot say; rounding may hide a solution.
+        with suppress(ArithmeticError):
+            return optimal_pair(**given, l1=objective.l1)  # type: ignore[arg-type]
+        return None
 
     def document(self) -> dict[str, Any]:
         """Return what the family is, in JSON's types."""
@@ -226,10 +233,12 @@ class _PointTask:
         family = self.family
         law, objective, width = family.at(x, y)
         codes = family.codes(law, width)
-        losses = {code.name: held_code_loss(law, code, objective).total for code in codes}
+        held = {code.name: held_code(law, code, objective) for code in codes}
+        losses = {name: code.loss.total for name, code in held.items()}
         order = sorted(losses, key=losses.__getitem__)
         seed = int(np.random.SeedSequence([family.seed, index]).generate_state(1)[0] % 10**9)
-        best = best_known(law, width, objective, None, family.starts, seed, None)
+        polished = polish(law, held[order[0]].sae, objective)
+        best = best_known(law, width, objective, polished, family.starts, seed, None)
         closest = closest_code(law, best.sae.W_dec, best.loss.firing)
         pair = family.pair(x, y)
         return asdict(
@@ -263,10 +272,20 @@ class _TieTask:
         def losses(t: float) -> tuple[float, float]:
             law, objective, width = self.family.at(*_between(start, end, t))
             codes = {code.name: code for code in self.family.codes(law, width)}
-            first, second = (held_code_loss(law, codes[name], objective).total for name in names)
+            first, second = (held_code(law, codes[name], objective).loss.total for name in names)
             return first, second
 
-        t = optimize.brentq(lambda t: float(np.subtract(*losses(t))), 0.0, 1.0, xtol=_TIE)
+        def difference(t: float) -> float:
+            first, second = losses(t)
+            return first - second
+
+        # A tie on a grid point may be on either side of it by rounding.
+        if difference(0.0) >= 0:
+            t = 0.0
+        elif difference(1.0) <= 0:
+            t = 1.0
+        else:
+            t = optimize.brentq(difference, 0.0, 1.0, xtol=_TIE)
         x, y = _between(start, end, t)
         return asdict(Tie(x, y, names, losses(t)[0]))
 

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from solvers import InputError, Objective, Sae, expected_loss, minimize_loss
-from solvers.held_codes import held_code_loss
+from solvers.held_codes import held_code
 from solvers.journal import Journal
 from solvers.phase import Family, phase_diagram
 from solvers.phase_axis import Axis
@@ -61,7 +61,7 @@ def test_figures_of_a_point_are_those_of_the_codes_and_the_optimiser() -> None:
     point = diagram.points[6]
     law = load_law(f"shared:onehot_probability={point.x}")
     losses = {
-        code.name: held_code_loss(law, code, Objective(point.y)).total for code in codes_of(law)
+        code.name: held_code(law, code, Objective(point.y)).loss.total for code in codes_of(law)
     }
     assert point.losses == losses
     assert point.loss == min(losses.values())
@@ -74,7 +74,7 @@ def test_figures_of_a_point_are_those_of_the_codes_and_the_optimiser() -> None:
 def test_held_atoms_stay_and_their_loss_is_least() -> None:
     law, objective = load_law("independent"), Objective(0.3)
     code = Code("skew", [(1, 0), ("3/5", "4/5"), (-1, 0), (0, -1)])
-    held = held_code_loss(law, code, objective).total
+    held = held_code(law, code, objective).loss.total
     free = minimize_loss(law, 4, objective, starts=8).total
     assert free < held
     # The squared error is convex in the reconstruction, the penalty in f: no random encoder wins.
