@@ -191,5 +191,7 @@ class EveryBDec:
 
 
 def square_symmetries(law: LawArrays) -> list[Array]:
-    """Return those symmetries of a law that map squares on squares: signed permutations."""
-    return [np.round(g) for g in symmetries(law) if np.abs(g - np.round(g)).max() <= _SIGNED]
+    """Return those symmetries about E x that map squares on squares: signed permutations."""
+    return [
+        np.round(g) for g in symmetries(law, law.mean) if np.abs(g - np.round(g)).max() <= _SIGNED
+    ]

@@ -2,9 +2,10 @@
 
 The loss sees an SAE only through x̂(x) and the penalty Σ w_i f_i(x) as functions on the law (and
 through the weights' norms under weight decay). Two ends are therefore one point if their losses
-agree and, for some symmetry g of the law, so do these functions at x and g x. That covers
-permuted latents, dead latents, latents that share an atom and its activation, rescaled layers,
-and encoder weights that the law does not see.
+agree and, for some symmetry g of the law, so do these functions at x and g x. Under the squared
+loss g may turn about the mean of the law, for b_dec and b_enc can follow; under the relative
+loss about 0. That covers permuted latents, dead latents, latents that share an atom and its
+activation, rescaled layers, and encoder weights that the law does not see.
 """
 
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from solvers.hessian import curvature, kinks
 from solvers.law_arrays import LawArrays
 from solvers.parameters import LossOfVector
 from solvers.sae import Sae
+from solvers.symmetries import symmetries
 
 Array = NDArray[np.float64]
 
@@ -62,8 +64,11 @@ class Entry:
 class Catalogue:
     """Sorts ends into points; ends come by increasing loss."""
 
-    def __init__(self, loss: LossOfVector, group: Array) -> None:
-        self.loss, self.group = loss, group
+    def __init__(self, loss: LossOfVector) -> None:
+        self.loss = loss
+        relative = loss.objective.reconstruction == "relative"
+        self.centre = np.zeros(loss.law.dimension) if relative else loss.law.mean
+        self.group = symmetries(loss.law, self.centre)
         self.nodes = law_nodes(loss.law)
         self.entries: list[Entry] = []
 
@@ -81,8 +86,10 @@ class Catalogue:
                 return
         images = []
         for g in self.group:
-            seen = functions(self.loss, rest.vector, self.nodes @ g.T)
-            images.append(Functions(seen.reconstruction @ g, seen.activation))
+            moved = (self.nodes - self.centre) @ g.T + self.centre
+            seen = functions(self.loss, rest.vector, moved)
+            back = (seen.reconstruction - self.centre) @ g + self.centre
+            images.append(Functions(back, seen.activation))
         self.entries.append(Entry(rest, total, images))
 
 
@@ -100,7 +107,9 @@ def law_nodes(law: LawArrays) -> Array:
     points = []
     for cubes in law.groups:
         k = cubes.cube_dimension
-        grid = np.stack(np.meshgrid(*[along] * k, indexing="ij"), axis=-1).reshape(-1, k)
+        # A point is its own only node; meshgrid takes no axes for none.
+        axes = np.meshgrid(*[along] * k, indexing="ij") if k else []
+        grid = np.stack(axes, axis=-1).reshape(-1, k) if k else np.zeros((1, 0))
         u = np.hstack([np.ones((len(grid), 1)), grid])
         points.append(np.einsum("nk,cdk->cnd", u, cubes.affine).reshape(-1, law.dimension))
     return np.concatenate(points)
@@ -109,9 +118,11 @@ def law_nodes(law: LawArrays) -> Array:
 def functions(loss: LossOfVector, vector: Array, x: Array) -> Functions:
     """Return what the loss sees of an SAE at points x."""
     sae = loss.sae(vector)
-    weights = sae.decoder_norms if loss.objective.sparsity == "decoder-norm" else 1.0
+    weighted = loss.objective.sparsity == "decoder-norm"
+    weights = sae.decoder_norms if weighted else np.ones(sae.d_sae)
     f = np.maximum(x @ sae.W_enc + sae.b_enc, 0.0)
-    return Functions(f @ sae.W_dec + sae.b_dec, f @ (np.ones(sae.d_sae) * weights))
+    # Without a penalty the loss sees no activation.
+    return Functions(f @ sae.W_dec + sae.b_dec, (loss.objective.l1 > 0) * (f @ weights))
 
 
 def shape(loss: LossOfVector, rest: Rest, live: list[int]) -> tuple[str, Array]:
@@ -122,13 +133,13 @@ def shape(loss: LossOfVector, rest: Rest, live: list[int]) -> tuple[str, Array]:
         sae = Sae(sae.W_enc[:, live], sae.b_enc[live], sae.W_dec[live], sae.b_dec)
         loss = LossOfVector(loss.law, loss.objective, sae.d_sae)
     vector = loss.vector(sae.W_enc, sae.b_enc, sae.W_dec, sae.b_dec)
-    equations = kinks(loss, vector, IN_KINK) if len(rest.kinks) else None
+    equations = kinks(loss, vector, IN_KINK) if len(rest.kinks) else np.zeros((0, len(vector)))
     bend = curvature(loss, vector, equations)
     values, directions = np.linalg.eigh(bend.hessian)
     negligible = FLAT * np.abs(values).max(initial=0.0)
     if values.min(initial=0.0) < -negligible:
         return "saddle", values
-    if equations is not None:
+    if len(equations):
         return ("kink" if _draws_back(loss, vector) else "saddle"), values
     flat = bend.basis @ directions[:, np.abs(values) <= negligible]
     return ("valley" if _changes_functions(loss, vector, flat) else "minimum"), values

@@ -10,7 +10,6 @@ A bound for every b_dec is the radial one, or on demand that of `solvers.b_dec_s
 """
 
 import math
-from contextlib import suppress
 from dataclasses import dataclass
 from numbers import Real
 
@@ -33,6 +32,8 @@ _STARTS = 6
 # A claim is false only if it is off by more than this, relatively: what minimisers leave.
 _CLAIM_ACCURACY = 1e-8
 _LARGEST_COUNT = 10**9
+# Its square, and that of the law's reach beside it, must not overflow.
+_LARGEST_L1 = 1e100
 #: Wider dictionaries would take hours.
 LARGEST_WIDTH = 64
 
@@ -69,8 +70,12 @@ class Certificate:
         the proven bound.
     covers : str
         Exactly what the bounds are proven for.
+    searched_b_dec : bool
+        Whether `any_b_dec_bound` comes from a search; else it is the radial bound.
     complete : bool
         Whether the gap asked for was reached, for both bounds if both were searched for.
+    interrupted : bool
+        Whether a search was stopped; the bounds hold all the same.
     """
 
     optimum: float
@@ -86,7 +91,16 @@ class Certificate:
     attained_radial: bool
     refuted: bool
     covers: str
+    searched_b_dec: bool
     complete: bool
+    interrupted: bool
+
+    @property
+    def any_b_dec_gap(self) -> float:
+        """(any_b_dec_optimum - any_b_dec_bound)/any_b_dec_optimum, or 0 if that is 0."""
+        if self.any_b_dec_optimum == 0:
+            return 0.0
+        return max(0.0, 1.0 - self.any_b_dec_bound / self.any_b_dec_optimum)
 
     @property
     def decoder(self) -> list[list[float]]:
@@ -120,7 +134,8 @@ def certify(
     gap : float in (0, 1)
         The relative gap to reach.
     claimed : float, optional
-        What is claimed to be the least best-activation loss with b_dec = 0.
+        What is claimed to be the least best-activation loss: with b_dec = 0, or with
+        `any_b_dec` over every b_dec.
     any_b_dec : bool
         Whether to search over b_dec too, which takes a minute where the rest takes a second;
         without it `any_b_dec_bound` is the radial bound.
@@ -170,17 +185,20 @@ def certify(
     every = EveryBDec(arrays, objective.l1, n_latents, at_least)
     every.seek(search.angles[None], np.zeros((1, 2)))
     by_squares = any_b_dec and not attained and not search.interrupted
+    interrupted = search.interrupted
     if by_squares:
-        # An interrupt leaves what is proven by then.
         reached = False
-        with suppress(KeyboardInterrupt):
+        try:
             every.seek(starts, _spread(arrays, len(starts), seed))
             reached = every.run(gap, budget, progress)
+        except KeyboardInterrupt:
+            # What is proven by then holds.
+            interrupted = True
         complete = complete and reached
     proven_for_every = min(every.proven, every.optimum, proven)
+    best, bound = (every.optimum, proven_for_every) if any_b_dec else (search.optimum, proven)
     false = claimed is not None and (
-        search.optimum < claimed * (1 - _CLAIM_ACCURACY)
-        or claimed < proven * (1 - _CLAIM_ACCURACY)
+        best < claimed * (1 - _CLAIM_ACCURACY) or claimed < bound * (1 - _CLAIM_ACCURACY)
     )
     return Certificate(
         search.optimum,
@@ -195,8 +213,10 @@ def certify(
         search.levels,
         attained,
         false,
-        _covers(n_latents, objective, by_squares),
+        _covers(n_latents, objective, every.squares > 0),
+        every.squares > 0,
         complete,
+        interrupted,
     )
 
 
@@ -243,8 +263,11 @@ def _check_problem(law: Law, n_latents: int, objective: Objective) -> None:
     check_whole("n_latents", n_latents, 1, LARGEST_WIDTH)
     if objective.reconstruction != "squared":
         raise InputError("reconstruction: expected 'squared' for a certificate")
-    if objective.l1 == 0:
-        raise InputError("l1: expected a number > 0 for a certificate, got 0")
+    if not 0 < objective.l1 < _LARGEST_L1:
+        raise InputError(
+            f"l1: expected a number above 0 and below {_LARGEST_L1:g} for a certificate, got "
+            f"{objective.l1:g}"
+        )
     if objective.decoder == "free" and objective.sparsity == "l1":
         raise InputError(
             "decoder: expected 'unit' or sparsity 'decoder-norm' for a certificate; with free "

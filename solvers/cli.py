@@ -21,8 +21,9 @@ from theory.errors import InputError
 from theory.ledger import LEDGER
 
 _LAW = (
-    "a preset, shared or independent, with settings or without "
-    "(independent:onehot_probability=0.25,amplitude=2), or the path of a JSON law file"
+    "a preset, shared, independent or two-features, with settings or without "
+    "(independent:onehot_probability=0.25,amplitude=2; two-features:first_alone=0.5,both=0.5), "
+    "or the path of a JSON law file"
 )
 
 
@@ -145,15 +146,17 @@ def _add_optimum(subparsers: Subparsers) -> None:
         help="prove a lower bound for every dictionary of this width, in the plane",
     )  # fmt: skip
     command.add_argument(
-        "--gap", type=float, default=1e-3, metavar="G",
-        help="relative gap to prove; default: 1e-3; 1e-4 takes a few times as long",
+        "--gap", type=float, metavar="G",
+        help=f"with --certify: relative gap to prove, default {commands.DEFAULT_GAP:g}; a tenth of"
+        " it takes a few times as long",
     )  # fmt: skip
     command.add_argument(
-        "--any-b-dec", action="store_true", help="prove a bound for every b_dec too: minutes"
+        "--any-b-dec", action="store_true", help="with --certify: for every b_dec too; minutes"
     )
     command.add_argument(
         "--claimed", type=float, metavar="LOSS",
-        help="a claimed least loss with best activations; status 1 if it is refuted",
+        help="with --certify: a claimed least loss with best activations, b_dec = 0 unless "
+        "--any-b-dec; status 1 if it is refuted",
     )  # fmt: skip
     _add_objective(command)
     _add_json(command)

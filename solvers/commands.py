@@ -42,6 +42,8 @@ from theory.laws import Law
 from theory.own_derivations import own_derivation
 
 _LARGEST_COUNT = 10**9
+#: The relative gap that a certificate proves unless told otherwise.
+DEFAULT_GAP = 1e-3
 
 
 def objective_of(options: argparse.Namespace) -> Objective:
@@ -241,7 +243,7 @@ def run_optimum(options: argparse.Namespace) -> int:
         document |= {"certificate": certificate_document(certificate)}
         text += "\n\n" + certificate_text(certificate, optimum.total)
     print_result(options, document, text)
-    if optimum.interrupted:
+    if optimum.interrupted or (certificate is not None and certificate.interrupted):
         return 130
     return 1 if certificate is not None and certificate.refuted else 0
 
@@ -253,6 +255,7 @@ def _certificate(
         for option, given in (
             ("--any-b-dec", options.any_b_dec),
             ("--claimed", options.claimed is not None),
+            ("--gap", options.gap is not None),
         ):
             if given:
                 raise InputError(f"{option}: expected beside --certify only")
@@ -262,14 +265,15 @@ def _certificate(
             law,
             options.latents,
             objective,
-            gap=options.gap,
+            gap=DEFAULT_GAP if options.gap is None else options.gap,
             claimed=options.claimed,
             any_b_dec=options.any_b_dec,
             seed=options.seed,
             progress=ProgressLine("boxes"),
         )
     except InputError as error:
-        raise InputError(f"--certify: {error}") from None
+        # What Python calls n_latents is --latents here.
+        raise InputError(f"--certify: {str(error).removeprefix('n_')}") from None
 
 
 def run_train(options: argparse.Namespace) -> int:

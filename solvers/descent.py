@@ -93,19 +93,22 @@ def descend(loss: LossOfVector, vector: Array) -> Array:
     return _down_by_newton(loss, vector) if _size(loss(vector)[1]) > _NEARLY else vector
 
 
-def _down_by_newton(loss: LossOfVector, vector: Array) -> Array:
+def _down_by_newton(loss: LossOfVector, vector: Array, equations: Array | None = None) -> Array:
     """Return where Newton steps come to rest that take every curvature for a positive one.
 
-    They leave saddles, and never raise the loss.
+    They leave saddles, never raise the loss, and keep the equations of a kink.
     """
     total = loss(vector)[0]
     for _ in range(_DOWNWARD_STEPS):
-        bend = curvature(loss, vector)
+        bend = curvature(loss, vector, equations)
         values, directions = np.linalg.eigh(bend.hessian)
         steep = np.abs(values) > FLAT * np.abs(values).max()
         along = directions[:, steep]
         step = -bend.basis @ (along @ ((along.T @ bend.gradient) / np.abs(values[steep])))
-        step *= min(1.0, _LONGEST_STEP / float(np.linalg.norm(step)))
+        length = float(np.linalg.norm(step))
+        if not 0 < length < np.inf:
+            return vector
+        step *= min(1.0, _LONGEST_STEP / length)
         for halvings in range(_HALVINGS):
             moved = on_manifold(loss, vector + step / 2**halvings)
             below = loss(moved)[0]
@@ -186,7 +189,7 @@ def settle(loss: LossOfVector, vector: Array) -> Rest:
     if not len(equations):
         return smooth
     onto = vector - np.linalg.pinv(equations) @ (equations @ vector)
-    kinked = _newton(loss, onto, equations)
+    kinked = _newton(loss, _down_by_newton(loss, onto, equations), equations)
     return kinked if kinked.gradient <= STATIONARY else smooth
 
 

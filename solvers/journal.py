@@ -12,6 +12,8 @@ from typing import Any
 
 from theory.errors import InputError
 
+_OTHER = "it holds something else"
+
 
 class Journal:
     """The finished pieces of one work, on disk.
@@ -44,6 +46,8 @@ class Journal:
             kept = path.read_bytes() if path.exists() else b""
             # What follows the last end of line was not finished.
             whole = kept[: kept.rfind(b"\n") + 1]
+            if kept and not whole and not json.dumps(work).encode().startswith(kept):
+                raise InputError(f"{path}: expected the partial results of a run; {_OTHER}")
             if whole:
                 self._read(whole, work)
             with path.open("r+b" if path.exists() else "w+b") as stream:
@@ -59,8 +63,7 @@ class Journal:
             finished = {int(index): result for index, result in lines}
         except (ValueError, TypeError, RecursionError):
             raise InputError(
-                f"{self.path}: expected the partial results of a run like this one; it holds "
-                "something else"
+                f"{self.path}: expected the partial results of a run; {_OTHER}"
             ) from None
         if first != json.loads(json.dumps(work)):
             raise InputError(

@@ -28,7 +28,6 @@ from solvers.objectives import Objective
 from solvers.parallel import each_result
 from solvers.parameters import ScaledProblem
 from solvers.sae import Sae
-from solvers.symmetries import symmetries
 from theory.errors import InputError
 from theory.laws import Law
 
@@ -47,7 +46,8 @@ class StationaryPoint:
     sae : Sae
     loss : ExpectedLoss
     kind : {"minimum", "valley", "saddle", "kink"}
-        A saddle has a negative eigenvalue. Elsewhere, in a minimum no flat direction changes x̂
+        A saddle has a negative eigenvalue, or is a kink from which a small push leads down.
+        Elsewhere, in a minimum no flat direction changes x̂
         or the penalty, and in a valley some does. A kink is a minimum without a gradient: a
         latent's pre-activation vanishes on a whole component of the law, and small pushes, of
         which some are tried, lead back.
@@ -188,8 +188,9 @@ def landscape(
     _check(n_latents, starts, seed, initialisation, dynamics)
     objective.check_has_minimum()
     arrays = law_arrays(law)
-    group = symmetries(arrays)
     problem = ScaledProblem.of(arrays, objective, n_latents)
+    # First, for it refuses laws with too many symmetries.
+    catalogue = Catalogue(problem.loss)
     descent = Descent(problem, initialisation, dynamics)
     seeds = np.random.SeedSequence(seed).spawn(starts)
     ends: dict[int, Rest] = {}
@@ -205,7 +206,6 @@ def landscape(
         interrupted = True
     rests = [ends[index] for index in sorted(ends)]
     settled = [rest for rest in rests if rest.gradient <= STATIONARY]
-    catalogue = Catalogue(problem.loss, group)
     for rest in sorted(settled, key=lambda rest: float(problem.loss(rest.vector)[0])):
         catalogue.add(rest)
     points = [
@@ -226,7 +226,7 @@ def landscape(
         initialisation=initialisation,
         dynamics=dynamics,
         seed=seed,
-        symmetries=len(group),
+        symmetries=len(catalogue.group),
         interrupted=interrupted,
     )
 

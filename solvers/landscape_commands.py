@@ -35,8 +35,9 @@ def run_landscape(options: argparse.Namespace) -> int:
                 progress=ProgressLine("starts"),
             )
     except InputError as error:
-        # What Python calls n_latents is --latents here.
-        raise InputError(f"--{str(error).removeprefix('n_')}") from None
+        # What Python calls n_latents is --latents here; the law has no dashes.
+        message = str(error).removeprefix("n_")
+        raise InputError(message if message.startswith("law") else f"--{message}") from None
     if options.plot is not None:
         from solvers.figures import write_figure  # noqa: PLC0415
         from solvers.landscape_figure import landscape_figure  # noqa: PLC0415
@@ -99,13 +100,13 @@ def _family(options: argparse.Namespace) -> Family:
             axes.append(Axis.parse(text))
         except InputError as error:
             raise InputError(f"--{name}: {error}") from None
-    if options.l1 is None:
-        # An axis takes its place.
-        options.l1 = 0.0 if "l1" in (axes[0].name, axes[1].name) else None
-    if options.l1 is None:
-        raise InputError("--l1: expected a number, or l1 as an axis")
-    if options.latents is None and "latents" not in (axes[0].name, axes[1].name):
-        raise InputError("--latents: expected a whole number, or latents as an axis")
+    names = (axes[0].name, axes[1].name)
+    for option in ("l1", "latents"):
+        if (getattr(options, option) is None) != (option in names):
+            raise InputError(f"--{option}: expected either a number or {option} as an axis")
+    if "l1" in names:
+        # The axis takes its place at every point.
+        options.l1 = 0.0
     return Family(
         options.law,
         axes[0],

@@ -84,7 +84,9 @@ def absorbed_name(point: StationaryPoint) -> str:
 
 def landscape_text(found: Landscape) -> str:
     """Return the catalogue as a table and what can be said of basins that were missed."""
-    live = f"{len(found.points[0].sae.b_enc)} latents" if found.points else ""
+    width = len(found.points[0].sae.b_enc) if found.points else 0
+    live = "1 latent" if width == 1 else f"{width} latents"
+    column = 2 + max([len("b_dec absorbs"), *(len(absorbed_name(p)) for p in found.points)])
     lines = [
         f"{found.law.name}; {live}, λ = {found.objective.l1:g}; {found.starts} starts, "
         f"seed {found.seed}",
@@ -98,13 +100,13 @@ def landscape_text(found: Landscape) -> str:
         ),
         "",
         f"{'':>3}{'loss':>15}{'share of starts':>19}  {'kind':<9}{'flat':>5}{'dead':>5}"
-        f"  {'b_dec absorbs':<15}closest code",
+        f"  {'b_dec absorbs':<{column}}closest code",
     ]
     for number, point in enumerate(found.points, start=1):
         share = f"{100 * point.share:.1f} ± {100 * point.share_error:.1f} %"
         lines.append(
             f"{number:>3}{point.loss.total:>15.10f}{share:>19}  {point.kind:<9}{point.flat:>5}"
-            f"{point.dead:>5}  {absorbed_name(point):<15}{code_name(point)}"
+            f"{point.dead:>5}  {absorbed_name(point):<{column}}{code_name(point)}"
         )
     lines.append("")
     lines += _wrapped(_missed(found))

@@ -1,8 +1,12 @@
 """Independent pieces of work, here or through any `concurrent.futures.Executor`."""
 
 import os
+import signal
+import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing import get_context
 from typing import TypeVar
@@ -11,6 +15,8 @@ from theory.errors import InputError
 
 # What the libraries behind numpy read when they are loaded.
 _THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+
+_SECONDS_BETWEEN_LOOKS = 1.0
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -57,7 +63,7 @@ def pool(workers: int | None, pieces: int) -> Iterator[Executor | None]:
     Raises
     ------
     InputError
-        If `workers` is less than 1.
+        If `workers` is less than 1, or one of them dies, as for want of memory.
     """
     if workers is not None and workers < 1:
         raise InputError(f"workers: expected a whole number ≥ 1, got {workers}")
@@ -66,11 +72,43 @@ def pool(workers: int | None, pieces: int) -> Iterator[Executor | None]:
         yield None
         return
     # Forking a process that has threads, as numerical libraries start them, may deadlock.
-    with (
-        _one_thread_each(),
-        ProcessPoolExecutor(count, mp_context=get_context("spawn")) as executor,
-    ):
-        yield executor
+    with ProcessPoolExecutor(
+        count, mp_context=get_context("spawn"), initializer=_follow, initargs=(os.getpid(),)
+    ) as executor:
+        with _one_thread_each(), _without_interrupts():
+            # All workers are started with the first piece of work, here none.
+            executor.submit(int)
+        try:
+            yield executor
+        except BrokenProcessPool:
+            raise InputError(
+                f"workers: one of {count} processes died; with fewer there is more memory for each"
+            ) from None
+
+
+def _follow(parent: int) -> None:
+    """Leave interrupts to the parent, and end when it does, however it ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(_SECONDS_BETWEEN_LOOKS)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+@contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Ignore Ctrl-C meanwhile, as do processes that are started: they inherit it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from scipy import optimize
@@ -32,17 +32,23 @@ from theory.errors import InputError
 from theory.exact_numbers import exact_number
 from theory.law_files import (
     TWO_FEATURES,
+    is_law_file,
     load_law_with,
     preset_settings,
     settings_of,
     two_features_arguments,
 )
 from theory.laws import Law
+from theory.strict_json import read_json
 from theory.two_feature_phases import OptimalPair, optimal_pair
 
 Progress = Callable[[int, int], None]
 
+Record = TypeVar("Record")
+
 _LARGEST_COUNT = 10**6
+# Codes whose losses differ by less, relatively, are equally good.
+_ALIKE = 1e-12
 # Ties are found to this, as a share of the distance of two neighbours on the grid.
 _TIE = 1e-9
 
@@ -55,7 +61,7 @@ class PhasePoint:
     ----------
     x, y : float
     phase : str
-        The named code of least loss.
+        The named code of least loss, or "tied" if the runner-up is as good to rounding.
     loss : float
         Its loss.
     runner_up : str or None
@@ -218,8 +224,10 @@ class Family:
         return None
 
     def document(self) -> dict[str, Any]:
-        """Return what the family is, in JSON's types."""
-        return asdict(self)
+        """Return what the family is, in JSON's types; a law file with its contents."""
+        path = Path(self.law)
+        contents = {"law_file": read_json(path)} if is_law_file(self.law) else {}
+        return {**asdict(self), **contents}
 
 
 @dataclass(frozen=True)
@@ -241,14 +249,16 @@ class _PointTask:
         best = best_known(law, width, objective, polished, family.starts, seed, None)
         closest = closest_code(law, best.sae.W_dec, best.loss.firing)
         pair = family.pair(x, y)
+        margin = losses[order[1]] - losses[order[0]] if len(order) > 1 else None
+        tied = margin is not None and margin <= _ALIKE * losses[order[0]]
         return asdict(
             PhasePoint(
                 x=x,
                 y=y,
-                phase=order[0],
+                phase="tied" if tied else order[0],
                 loss=losses[order[0]],
                 runner_up=order[1] if len(order) > 1 else None,
-                margin=losses[order[1]] - losses[order[0]] if len(order) > 1 else None,
+                margin=margin,
                 optimum=best.loss.total,
                 optimum_code=None if closest is None else closest.code,
                 optimum_angle=None if closest is None else closest.mean_angle,
@@ -336,12 +346,23 @@ def phase_diagram(
     values = [(x, y) for y in family.y.values for x in family.x.values]
     items = [(index, x, y) for index, (x, y) in enumerate(values)]
     pieces = _Pieces(kept, executor, progress)
-    points = [PhasePoint(**row) for row in pieces.run(_PointTask(family), items, 0, len(items))]
+    rows = pieces.run(_PointTask(family), items, 0, len(items))
+    points = [_record(PhasePoint, row, journal) for row in rows]
     edges = _edges(family, points)
     total = len(items) + len(edges)
     rows = pieces.run(_TieTask(family), edges, len(items), total)
-    ties = [Tie(**{**row, "phases": tuple(row["phases"])}) for row in rows]
+    ties = [_record(Tie, row, journal) for row in rows]
     return PhaseDiagram(family, tuple(points), tuple(ties))
+
+
+def _record(kind: type[Record], row: dict[str, Any], journal: Path | None) -> Record:
+    """Return the record of a row, which may come from a file that somebody changed."""
+    try:
+        return kind(**{key: tuple(v) if isinstance(v, list) else v for key, v in row.items()})
+    except (TypeError, AttributeError):
+        raise InputError(
+            f"{journal}: expected the fields of a {kind.__name__}, got {row!s:.60}"
+        ) from None
 
 
 @dataclass

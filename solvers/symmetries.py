@@ -33,8 +33,14 @@ class _Part(NamedTuple):
     edges: Array
 
 
-def symmetries(law: LawArrays) -> Array:
-    """Return the orthogonal symmetries of a law, the identity first, shape (G, d, d).
+def symmetries(law: LawArrays, centre: Array | None = None) -> Array:
+    """Return the orthogonal symmetries of the law of x - centre, the identity first, (G, d, d).
+
+    Parameters
+    ----------
+    law : LawArrays
+    centre : (d,) array, optional
+        By default 0.
 
     Raises
     ------
@@ -50,8 +56,8 @@ def symmetries(law: LawArrays) -> Array:
     >>> [len(symmetries(law_arrays(preset(name)))) for name in ("shared", "independent")]
     [8, 8]
     """
-    parts = _parts(law)
     size = float(np.sqrt(np.trace(law.second_moment))) or 1.0
+    parts = _parts(law, np.zeros(law.dimension) if centre is None else centre, _EQUAL * size)
     vectors, kinds = _vectors(parts, size)
     basis = _independent(vectors, size)
     images = _images(vectors @ vectors.T, kinds, basis, _EQUAL * size * size)
@@ -68,14 +74,21 @@ def symmetries(law: LawArrays) -> Array:
     return np.array(sorted(found, key=lambda g: float(np.abs(g - identity).sum())))
 
 
-def _parts(law: LawArrays) -> list[_Part]:
-    parts = []
+def _parts(law: LawArrays, origin: Array, tolerance: float) -> list[_Part]:
+    """Return the components of the law of x - origin, those that coincide as one."""
+    parts: list[_Part] = []
     for cubes in law.groups:
         for probability, affine in zip(cubes.probability, cubes.affine, strict=True):
             half = affine[:, 1:].T / 2
             half = half[np.abs(half).any(axis=1)]
-            centre = affine[:, 0] + affine[:, 1:].sum(axis=1) / 2
-            parts.append(_Part(float(probability), centre, np.concatenate([half, -half])))
+            centre = affine[:, 0] + affine[:, 1:].sum(axis=1) / 2 - origin
+            part = _Part(float(probability), centre, np.concatenate([half, -half]))
+            same = [k for k, other in enumerate(parts) if _coincide(part, other, tolerance)]
+            if same:
+                together = parts[same[0]].probability + part.probability
+                parts[same[0]] = part._replace(probability=together)
+            else:
+                parts.append(part)
     return parts
 
 
@@ -137,18 +150,21 @@ def _keeps(parts: list[_Part], g: Array, tolerance: float) -> bool:
     """Tell whether g permutes the components."""
     left = list(parts)
     for part in parts:
-        centre, edges = g @ part.centre, part.edges @ g.T
+        image = _Part(part.probability, g @ part.centre, part.edges @ g.T)
         for k, other in enumerate(left):
-            if (
-                abs(other.probability - part.probability) <= 1e-9
-                and np.abs(other.centre - centre).max() <= tolerance
-                and _same_set(other.edges, edges, tolerance)
-            ):
+            likely = abs(other.probability - part.probability) <= _EQUAL
+            if likely and _coincide(image, other, tolerance):
                 del left[k]
                 break
         else:
             return False
     return True
+
+
+def _coincide(part: _Part, other: _Part, tolerance: float) -> bool:
+    """Tell whether two components have the same centre and edges."""
+    near = np.abs(other.centre - part.centre).max() <= tolerance
+    return bool(near and _same_set(other.edges, part.edges, tolerance))
 
 
 def _same_set(some: Array, others: Array, tolerance: float) -> bool:

@@ -89,6 +89,19 @@ def test_an_interrupt_among_squares_loses_none() -> None:
     assert not search.run(1e-6, Budget(1, 60.0))
 
 
+@pytest.mark.slow
+def test_a_claim_about_every_b_dec_is_held_against_that_search() -> None:
+    law, objective = load_law("shared"), Objective(l1=0.5)
+    found = certify(law, 3, objective, gap=0.1, any_b_dec=True)
+    for claimed, every, refuted in (
+        (found.optimum, False, False),
+        (found.optimum, True, True),
+        (found.any_b_dec_optimum, True, False),
+    ):
+        again = certify(law, 3, objective, gap=0.1, any_b_dec=every, claimed=claimed)
+        assert again.refuted is refuted
+
+
 @pytest.mark.parametrize(("turned", "count"), [(False, 4), (True, 8)])
 def test_quarters_without_their_images_still_cover_the_square(turned: bool, count: int) -> None:
     """A law with the quarter turns alone for symmetries, and one with all eight."""

@@ -108,7 +108,7 @@ def test_kinks_are_minima_without_a_gradient() -> None:
 def merged(law: Law, *saes: Sae) -> int:
     """Return how many points a catalogue makes of some SAEs."""
     arrays = law_arrays(law)
-    catalogue = Catalogue(LossOfVector(arrays, OBJECTIVE, saes[0].d_sae), symmetries(arrays))
+    catalogue = Catalogue(LossOfVector(arrays, OBJECTIVE, saes[0].d_sae))
     for sae in sorted(saes, key=lambda sae: expected_loss(law, sae, OBJECTIVE).total):
         vector = np.concatenate([sae.W_enc.ravel(), sae.b_enc, sae.W_dec.ravel(), sae.b_dec])
         catalogue.add(Rest(vector, 0.0, np.zeros((0, len(vector)))))
@@ -149,6 +149,37 @@ def test_what_counts_as_one_point() -> None:
 
 
 @pytest.mark.parametrize(
+    "document",
+    [
+        {"sets": [1, 1]},
+        {"sets": [1, 1], "embedding": [[1], [2]]},
+        {"sets": [2, 1], "embedding": [[1, 0], [1, 0], [0, 1]],
+         "probabilities": [["1/4", "1/8"], ["1/4", "1/8"], ["1/4", 0]]},
+    ],
+)  # fmt: skip
+def test_isometries_about_the_mean_and_components_in_parts(document: dict[str, Any]) -> None:
+    """Points of one loss would be one point's images under x → m + g (x - m)."""
+    found = landscape(law_from_dict(document), 2, OBJECTIVE, starts=25)
+    totals = np.array([point.loss.total for point in found.points])
+    assert len(totals) >= 2
+    assert np.diff(totals).min() > 1e-7
+
+
+def test_laws_with_points() -> None:
+    for text in ("two-features:first_alone=0.4,second_alone=0.1,both=0.4",
+                 "two-features:first_alone=0.4,both=0.4,uniform=1"):  # fmt: skip
+        found = landscape(load_law(text), 2, OBJECTIVE, starts=8)
+        assert found.points
+        assert all(point.gradient <= STATIONARY for point in found.points)
+
+
+def test_without_a_penalty_exact_reconstructions_are_one_point() -> None:
+    found = landscape(load_law("shared"), 2, Objective(l1=0.0), starts=10)
+    assert [round(point.loss.total, 9) for point in found.points][:1] == [0.0]
+    assert found.points[0].count >= 9
+
+
+@pytest.mark.parametrize(
     ("document", "order"),
     [
         ({"sets": [2, 2]}, 8),
@@ -159,6 +190,14 @@ def test_what_counts_as_one_point() -> None:
         ({"sets": [3, 2]}, 12),
         ({"sets": [1, 1]}, 2),
         ({"sets": [1, 1], "embedding": [[1, 0], [1, 1]]}, 1),
+        (
+            {
+                "sets": [2, 1],
+                "embedding": [[1, 0], [1, 0], [0, 1]],
+                "probabilities": [["1/4", "1/8"], ["1/4", "1/8"], ["1/4", 0]],
+            },
+            2,
+        ),
     ],
 )
 def test_symmetries_of_a_law(document: dict[str, Any], order: int) -> None:

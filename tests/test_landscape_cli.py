@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from solvers import landscape_commands
+from solvers.b_dec_squares import EveryBDec
 from solvers.cli import main
 from solvers.phase import phase_diagram
 
@@ -81,7 +82,43 @@ def test_certificate(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(capsys, *arguments, "--claimed", "0.0893977137")[0] == 0
 
 
+def test_an_interrupted_certificate(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(EveryBDec, "run", stop)
+    arguments = ("optimum", "independent", "--latents", "4", "--l1", "0.1", "--starts", "2",
+                 "--certify", "--any-b-dec")  # fmt: skip
+    status, out, _ = run(capsys, *arguments)
+    assert status == 130
+    assert "proven for every b_dec, the radial bound" in out
+    assert "NOT COMPLETE" in out
+
+
+def test_a_law_of_nothing_has_a_certificate(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    law = tmp_path / "nothing.json"
+    law.write_text('{"sets": [1, 1], "probabilities": [[0, 0], [0, 1]]}')
+    status, out, _ = run(capsys, "optimum", str(law), "--latents", "2", "--l1", "0.1",
+                         "--starts", "1", "--certify")  # fmt: skip
+    assert status == 0
+    assert "certificate" in out
+
+
 BAD = [
+    (
+        ["optimum", "shared", "--latents", "2", "--l1", "1", "--gap", "0.1"],
+        "--gap: expected besid",
+    ),
+    (
+        ["optimum", "shared", "--latents", "65", "--l1", "1", "--certify"],
+        "--certify: latents: expected a whole number from 1 to 64, got 65",
+    ),
+    ([*SMALL, "--out", "x.csv", "--l1", "1"], "--l1: expected either a number or l1 as an axis"),
+    (["landscape", "two-features", "--latents", "2", "--l1", "1"], "both: expected this probabil"),
     (["landscape", "shared", "--l1", "0.1"], "required: --latents"),
     (["landscape", "shared", "--latents", "2", "--l1", "x"], "invalid float value"),
     (["landscape", "shared", "--latents", "0", "--l1", "1"], "--latents: expected a whole number"),
@@ -105,7 +142,7 @@ BAD = [
     ([*SMALL, "--out", "x.csv", "--workers", "-1"], "workers: expected a whole number ≥ 1"),
     ([*SMALL[:3], "l1", *SMALL[4:], "--out", "x.csv"], "--x: expected NAME=LOW:HIGH:COUNT"),
     ([*SMALL[:5], "beta=0:1:2", *SMALL[6:], "--out", "x.csv"], "beta: expected one of onehot"),
-    ([*SMALL[:6], "--out", "x.csv"], "--latents: expected a whole number, or latents as an axis"),
+    ([*SMALL[:6], "--out", "x.csv"], "--latents: expected either a number or latents as an axis"),
     (
         ["optimum", "shared", "--latents", "2", "--l1", "1", "--any-b-dec"],
         "expected beside --cert",

@@ -286,6 +286,66 @@ def test_a_journal_of_something_else_is_refused_and_kept(tmp_path: Path, content
     assert path.read_bytes() == content
 
 
+def test_partial_results_that_were_cut_or_changed(tmp_path: Path) -> None:
+    path = tmp_path / "partial"
+    path.write_bytes(b"my notes")
+    with pytest.raises(InputError, match="partial: expected the partial results of a run"):
+        phase_diagram(family(), journal=path)
+    assert path.read_bytes() == b"my notes"
+    # The very beginning of a journal is one that was killed at once.
+    path.write_bytes(json.dumps(family().document()).encode()[:20])
+    Journal(path, family().document()).add(0, {"x": 1})
+    with pytest.raises(InputError, match="partial: expected the fields of a PhasePoint"):
+        phase_diagram(family(), journal=path)
+
+
+def test_a_law_file_that_changed_is_another_law(tmp_path: Path) -> None:
+    law, path = tmp_path / "law.json", tmp_path / "partial"
+    axes = Axis("l1", 0.1, 0.2, 2), Axis("amplitude", 1, 2, 2)
+    law.write_text('{"sets": [2, 2], "magnitude_correlation": 1}')
+    small = Family(str(law), *axes, 4, Objective(1.0), starts=1)
+    phase_diagram(small, journal=path)
+    law.write_text('{"sets": [2, 2], "magnitude_correlation": 0}')
+    with pytest.raises(InputError, match="partial: expected the partial results of this very run"):
+        phase_diagram(small, journal=path)
+
+
+def test_codes_that_are_equally_good_are_tied() -> None:
+    # No atom is worth its penalty: every code reconstructs nothing.
+    diagram = phase_diagram(family(y=Axis("l1", 3, 4, 2)))
+    assert {point.phase for point in diagram.points} == {"tied"}
+    assert not diagram.ties
+
+
+@pytest.mark.slow
+def test_workers_end_with_a_command_that_is_killed(tmp_path: Path) -> None:
+    run = subprocess.Popen(
+        [sys.executable, "-m", "solvers.cli", "phase", "shared", "--x",
+         "onehot_probability=0:0.9:30", "--y", "l1=0.05:1.5:30", "--latents", "4",
+         "--workers", "2", "--out", str(tmp_path / "x.csv")],
+        stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    children = Path(f"/proc/{run.pid}/task/{run.pid}/children")
+    if not children.exists():
+        run.kill()
+        pytest.skip("no /proc")
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and not (tmp_path / "x.csv.partial").exists():
+        time.sleep(0.1)
+    time.sleep(5)
+    workers = children.read_text().split()
+    os.kill(run.pid, signal.SIGKILL)
+    run.wait()
+    assert len(workers) >= 2
+    time.sleep(5)
+    assert not [pid for pid in workers if "solvers" in _command(pid) or "spawn" in _command(pid)]
+
+
+def _command(pid: str) -> str:
+    path = Path(f"/proc/{pid}/cmdline")
+    return path.read_text() if path.exists() else ""
+
+
 def test_settings_of_laws() -> None:
     assert (
         load_law_with("shared", {"angle": 60, "sign_correlation": 1}).components[0].point[1] != 0
@@ -298,5 +358,9 @@ def test_settings_of_laws() -> None:
         load_law_with("shared", {"angle": 180})
     with pytest.raises(InputError, match="two-features: unknown setting 'q'"):
         load_law("two-features:q=1")
+    with pytest.raises(InputError, match="both: expected this probability"):
+        load_law("two-features")
+    with pytest.raises(InputError, match="unknown setting 'uniform'"):
+        load_law_with("two-features:both=1", {"uniform": 1})
     with pytest.raises(InputError, match="uniform: expected 0"):
         load_law("two-features:both=1,uniform=2")

@@ -75,8 +75,11 @@ def two_features_arguments(settings: Mapping[str, Number]) -> dict[str, Number |
 
 
 def _two_features(**settings: Number) -> Law:
+    arguments = two_features_arguments(settings)
+    if not {"first_alone", "second_alone", "both"} & settings.keys():
+        raise InputError("both: expected this probability, first_alone or second_alone")
     # The keys were checked, which types cannot say.
-    return two_features(**two_features_arguments(settings))  # type: ignore[arg-type]
+    return two_features(**arguments)  # type: ignore[arg-type]
 
 
 _PRESETS: dict[str, Callable[..., Law]] = {
@@ -97,8 +100,20 @@ def settings_of(text: str) -> tuple[str, ...]:
     """
     name = text.partition(":")[0]
     if name == TWO_FEATURES:
-        return TWO_FEATURES_SETTINGS
+        # Between 0 and 1 there is no `uniform`.
+        return tuple(key for key in TWO_FEATURES_SETTINGS if key != "uniform")
     return PRESET_SETTINGS if name in PRESETS else _FILE_SETTINGS
+
+
+def is_law_file(text: str) -> bool:
+    """Tell whether a text names a law file rather than a preset.
+
+    Examples
+    --------
+    >>> is_law_file("shared:amplitude=2")
+    False
+    """
+    return text.partition(":")[0] not in _PRESETS
 
 
 def preset_settings(text: str) -> tuple[str, dict[str, str]]:
@@ -134,7 +149,7 @@ def load_law_with(text: str, settings: Mapping[str, Number]) -> Law:
             )
     if not settings:
         return load_law(text)
-    if text.partition(":")[0] in _PRESETS:
+    if not is_law_file(text):
         try:
             name, own = preset_settings(text)
             return _PRESETS[name](**{**own, **settings})
