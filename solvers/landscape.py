@@ -161,7 +161,8 @@ def landscape(
         scale is shared by its layers; that direction is then flat at every point.
     starts : int ≥ 1
     seed : int ≥ 0
-        Fixes every start; the result does not depend on the executor.
+        Fixes every start. The executor changes nothing but the last digits, if linear algebra
+        rounds otherwise there, and by them where a start on the border of two basins ends.
     initialisation : str
         A key of `solvers.initialisation.INITIALISATIONS`.
     dynamics : {"l-bfgs", "flow"}

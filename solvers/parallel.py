@@ -76,8 +76,9 @@ def pool(workers: int | None, pieces: int) -> Iterator[Executor | None]:
         count, mp_context=get_context("spawn"), initializer=_follow, initargs=(os.getpid(),)
     ) as executor:
         with _one_thread_each(), _without_interrupts():
-            # All workers are started with the first piece of work, here none.
-            executor.submit(int)
+            # A worker is started for every piece for which none is idle; these are none to do.
+            for _ in range(count):
+                executor.submit(int)
         try:
             yield executor
         except BrokenProcessPool:

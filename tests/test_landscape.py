@@ -24,9 +24,6 @@ from solvers.sae import Sae
 from solvers.symmetries import symmetries
 from theory import Law, law_from_dict, load_law
 
-# Its tests share what takes long to set up.
-pytestmark = pytest.mark.xdist_group("landscape")
-
 L = 0.1
 OBJECTIVE = Objective(l1=L)
 SHARED = math.sqrt(2) * L / 2 - L**2 / 4 + math.sqrt(2) * L**3 / 48

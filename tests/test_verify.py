@@ -20,9 +20,6 @@ from theory.claims import Claim, Finding, ProofError, Quantity, Verdict, require
 from theory.ledger import LEDGER
 from theory.moments import PrincipalComponent
 
-# Its tests share what takes long to set up.
-pytestmark = pytest.mark.xdist_group("verify")
-
 ROOT = Path(__file__).parent.parent
 
 VERDICTS = {
