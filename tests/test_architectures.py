@@ -94,6 +94,7 @@ def test_agrees_with_a_grid(architecture: str) -> None:
         assert errors[1] <= max(2.0 / 256, 0.6 * errors[0])
 
 
+@pytest.mark.slow
 def test_topk_of_a_segment_on_a_fine_grid() -> None:
     """On the first data set, k = 1, the grid with 2²⁰ points reaches 1e-6."""
     rng = np.random.default_rng(5)

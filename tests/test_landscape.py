@@ -248,6 +248,7 @@ def test_every_initialisation_finds_the_diagonal(initialisation: str) -> None:
     assert found.points[0].loss.total == pytest.approx(SHARED, abs=1e-12)
 
 
+@pytest.mark.slow
 def test_gradient_flow_ends_in_points_of_the_same_catalogue(shared: Landscape) -> None:
     found = landscape(load_law("shared"), 4, OBJECTIVE, starts=6, dynamics="flow")
     assert not found.unsettled

@@ -202,7 +202,7 @@ def test_killed_and_started_again(tmp_path: Path) -> None:
     def command(out: Path) -> list[str]:
         return [
             sys.executable, "-m", "solvers.cli", "phase", "shared", "--x",
-            "onehot_probability=0:0.9:6", "--y", "l1=0.05:1.5:6", "--latents", "4",
+            "onehot_probability=0:0.9:5", "--y", "l1=0.05:1.5:4", "--latents", "4",
             "--starts", "2", "--workers", "1", "--out", str(out),
         ]  # fmt: skip
 
@@ -211,13 +211,13 @@ def test_killed_and_started_again(tmp_path: Path) -> None:
     run = subprocess.Popen(command(killed), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and not (
-        partial.exists() and partial.read_bytes().count(b"\n") > 8
+        partial.exists() and partial.read_bytes().count(b"\n") > 4
     ):
         time.sleep(0.02)
     os.kill(run.pid, signal.SIGKILL)
     run.communicate()
     kept = partial.read_bytes().count(b"\n") - 1
-    assert 8 <= kept < 36
+    assert 4 <= kept < 20
     assert not killed.exists()
     for out in (killed, whole):
         subprocess.run(command(out), check=True, capture_output=True)

@@ -186,6 +186,7 @@ def test_cost_against_angle_is_the_function_in_the_design() -> None:
     assert independent.stationary == (0, PI / 4)
 
 
+@pytest.mark.slow
 def test_cost_of_any_code_and_law_against_a_grid() -> None:
     specification = {
         "sets": [2, 2],
