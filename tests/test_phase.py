@@ -37,10 +37,22 @@ def family(law: str = "shared", x: Axis = Q, y: Axis = LAMBDA, **settings: Any) 
 
 
 @pytest.mark.parametrize(("law", "correlation"), [("shared", 1), ("independent", 0)])
-def test_ties_are_the_closed_form_q_of_lambda(law: str, correlation: int) -> None:
-    diagram = phase_diagram(family(law))
+@pytest.mark.parametrize(
+    ("q", "l1"),
+    [
+        (Axis("onehot_probability", 0.1, 0.9, 2), Axis("l1", 0.2, 0.9, 2)),
+        pytest.param(
+            Axis("onehot_probability", 0.0, 0.9, 7), Axis("l1", 0.05, 1.4, 6),
+            marks=pytest.mark.slow,
+        ),
+    ],
+)  # fmt: skip
+def test_ties_are_the_closed_form_q_of_lambda(
+    law: str, correlation: int, q: Axis, l1: Axis
+) -> None:
+    diagram = phase_diagram(family(law, q, l1))
     chambers = tie_probability_for_every_l1(axis_aligned(), diagonal(), correlation)
-    assert len(diagram.ties) >= 4
+    assert len(diagram.ties) >= l1.count
     for tie in diagram.ties:
         (expected,) = [
             float(chamber.value.subs(L1, tie.y))

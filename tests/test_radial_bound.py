@@ -89,7 +89,10 @@ def test_a_flat_parallelogram_is_averaged_as_the_segment_that_it_is() -> None:
         Objective(l1=0.3, weight_decay=0.01),
         Objective(l1=0.3, sparsity="decoder-norm", decoder="free"),
         pytest.param(Objective(l1=0.3, decoder="free", weight_decay=0.02), marks=pytest.mark.slow),
-        Objective(l1=0.3, reconstruction="relative", weight_decay=0.01),
+        pytest.param(
+            Objective(l1=0.3, reconstruction="relative", weight_decay=0.01),
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 @pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow)])
