@@ -15,6 +15,7 @@ def check_whole(name: str, value: object, least: int, most: int) -> None:
     ...
     theory.errors.InputError: starts: expected a whole number from 1 to 100, got 0
     """
-    whole = isinstance(value, Integral) and not isinstance(value, bool)
-    if not (whole and least <= value <= most):  # type: ignore[operator]  # whole says it
-        raise InputError(f"{name}: expected a whole number from {least} to {most}, got {value!r}")
+    # A truth value is an Integral too.
+    if isinstance(value, Integral) and not isinstance(value, bool) and least <= int(value) <= most:
+        return
+    raise InputError(f"{name}: expected a whole number from {least} to {most}, got {value!r}")

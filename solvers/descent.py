@@ -6,6 +6,7 @@ Both end in Newton steps with the exact Hessian on the manifold, which make the 
 to rounding without leaving the basin.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -137,6 +138,8 @@ def follow_flow(loss: LossOfVector, vector: Array) -> Array:
     def velocity(_: float, at: Array) -> Array:
         nonlocal evaluations
         evaluations += 1
+        if evaluations > _MOST_EVALUATIONS:
+            raise _TooSlowError
         return -loss(at)[1]
 
     def bend(_: float, at: Array) -> Array:
@@ -146,17 +149,20 @@ def follow_flow(loss: LossOfVector, vector: Array) -> Array:
 
     start = 0.0
     # In growing pieces, so that it is seen when the flow has come to rest.
-    for end in np.geomspace(1.0, _LONGEST_TIME, _TIME_STEPS):
-        piece = integrate.solve_ivp(
-            velocity, (start, end), vector, method="BDF",
-            jac=bend, rtol=_FLOW_ACCURACY, atol=_FLOW_ACCURACY,
-        )  # fmt: skip
-        vector, start = on_manifold(loss, piece.y[:, -1]), float(end)
-        if _size(loss(vector)[1]) <= _NEARLY:
-            return vector
-        if evaluations > _MOST_EVALUATIONS:
-            break
+    with suppress(_TooSlowError):
+        for end in np.geomspace(1.0, _LONGEST_TIME, _TIME_STEPS):
+            piece = integrate.solve_ivp(
+                velocity, (start, end), vector, method="BDF",
+                jac=bend, rtol=_FLOW_ACCURACY, atol=_FLOW_ACCURACY,
+            )  # fmt: skip
+            vector, start = on_manifold(loss, piece.y[:, -1]), float(end)
+            if _size(loss(vector)[1]) <= _NEARLY:
+                return vector
     return descend(loss, vector)
+
+
+class _TooSlowError(Exception):
+    """The flow has taken as many evaluations as it may."""
 
 
 class Rest(NamedTuple):

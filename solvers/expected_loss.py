@@ -16,7 +16,6 @@ ReLU is continuous, so a moving boundary between regions adds nothing to the gra
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -25,7 +24,7 @@ from numpy.typing import NDArray
 from solvers.law_arrays import Cubes, LawArrays, law_arrays
 from solvers.objectives import Objective
 from solvers.piecewise_loss import piecewise_parts
-from solvers.regions import pair_moments
+from solvers.regions import pair_moments, triangle_index
 from solvers.relative_loss import reconstruction_at_origin, relative_parts
 from solvers.sae import Autoencoder, Sae
 from solvers.weighted_regions import reaches_origin
@@ -349,15 +348,6 @@ def _blocks(cubes: Cubes, n: int) -> Iterator[tuple[Array, Array]]:
 
 def _pair_matrices(a: Array) -> tuple[Array, Array]:
     """Return Q_ii as (C, i, ũ, ũ) and Q_ij a_j as (C, i, ũ, j)."""
-    matrices = pair_moments(a)[:, :, _triangle(a.shape[2])]
+    matrices = pair_moments(a)[:, :, triangle_index(a.shape[2])]
     own = np.einsum("cirsi->cirs", matrices)
     return own, np.einsum("cirsj,csj->cirj", matrices, a.transpose(0, 2, 1).copy())
-
-
-@lru_cache(maxsize=8)
-def _triangle(size: int) -> NDArray[np.intp]:
-    """Return the (size, size) index of each entry in the upper triangle, row by row."""
-    index = np.zeros((size, size), dtype=np.intp)
-    upper = np.triu_indices(size)
-    index[upper] = np.arange(len(upper[0]))
-    return np.maximum(index, index.T)

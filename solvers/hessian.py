@@ -21,7 +21,7 @@ from solvers.expected_loss import loss_parts
 from solvers.law_arrays import Cubes, LawArrays
 from solvers.objectives import Objective
 from solvers.parameters import LossOfVector
-from solvers.regions import pair_moments
+from solvers.regions import pair_moments, triangle_index
 from theory.errors import InputError
 
 Array = NDArray[np.float64]
@@ -171,11 +171,7 @@ def _extended(cubes: Cubes) -> Array:
 
 def _moments(a: Array) -> Array:
     """Return Q_ij as (C, i, j, ũ, ũ)."""
-    size = a.shape[2]
-    index = np.zeros((size, size), dtype=np.intp)
-    upper = np.triu_indices(size)
-    index[upper] = np.arange(len(upper[0]))
-    moments: Array = pair_moments(a)[:, :, np.maximum(index, index.T)].transpose(0, 1, 4, 2, 3)
+    moments: Array = pair_moments(a)[:, :, triangle_index(a.shape[2])].transpose(0, 1, 4, 2, 3)
     return moments
 
 

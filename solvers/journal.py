@@ -82,7 +82,3 @@ class Journal:
             stream.write(json.dumps(value, allow_nan=False) + "\n")
             stream.flush()
             os.fsync(stream.fileno())
-
-    def remove(self) -> None:
-        """Delete the file: the result that it led to is written."""
-        self.path.unlink(missing_ok=True)

@@ -9,8 +9,9 @@ from solvers.files import check_writable, written_beside
 from solvers.landscape import landscape
 from solvers.landscape_report import landscape_document, landscape_text
 from solvers.parallel import pool
-from solvers.phase import Family, phase_diagram
+from solvers.phase import phase_diagram
 from solvers.phase_axis import Axis
+from solvers.phase_family import Family
 from solvers.phase_report import phase_csv, phase_document, phase_json, phase_text
 from solvers.progress import ProgressLine
 from theory.errors import InputError

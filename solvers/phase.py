@@ -7,11 +7,9 @@ and the code it is closest to. Where two neighbours on the grid are in different
 between is found by root finding on the difference of the two codes' losses.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import Executor
-from contextlib import suppress
-from dataclasses import asdict, dataclass, fields, replace
-from itertools import product
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,34 +17,19 @@ import numpy as np
 from scipy import optimize
 
 from solvers.best_known import best_known
-from solvers.checks import check_whole
 from solvers.held_codes import held_code
 from solvers.journal import Journal
 from solvers.matching import closest_code
-from solvers.objectives import Objective
 from solvers.parallel import each_result
-from solvers.phase_axis import OBJECTIVE_AXES, WIDTH_AXIS, Axis
+from solvers.phase_axis import WIDTH_AXIS
+from solvers.phase_family import Family
 from solvers.polish import polish
-from theory.codes import Code, codes_of
 from theory.errors import InputError
-from theory.exact_numbers import exact_number
-from theory.law_files import (
-    TWO_FEATURES,
-    is_law_file,
-    load_law_with,
-    preset_settings,
-    settings_of,
-    two_features_arguments,
-)
-from theory.laws import Law
-from theory.strict_json import read_json
-from theory.two_feature_phases import OptimalPair, optimal_pair
 
 Progress = Callable[[int, int], None]
 
 Record = TypeVar("Record")
 
-_LARGEST_COUNT = 10**6
 # Codes whose losses differ by less, relatively, are equally good.
 _ALIKE = 1e-12
 # Ties are found to this, as a share of the distance of two neighbours on the grid.
@@ -125,109 +108,9 @@ class PhaseDiagram:
     ties : tuple of Tie
     """
 
-    family: "Family"
+    family: Family
     points: tuple[PhasePoint, ...]
     ties: tuple[Tie, ...]
-
-
-@dataclass(frozen=True)
-class Family:
-    """Laws, objectives and widths over two parameters; small enough to be sent to any process.
-
-    Parameters
-    ----------
-    law : str
-        A preset with settings, or the path of a law file.
-    x, y : Axis
-    n_latents : int ≥ 1
-    objective : Objective
-    starts : int ≥ 1
-        Random starts for the optimum at every point, beside those from the codes.
-    seed : int ≥ 0
-
-    Raises
-    ------
-    InputError
-        For an axis that the law does not have, both axes the same, or a corner of the grid at
-        which law, objective or width is not valid.
-    """
-
-    law: str
-    x: Axis
-    y: Axis
-    n_latents: int
-    objective: Objective
-    starts: int = 8
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if self.x.name == self.y.name:
-            raise InputError(f"{self.x.name}: expected two different axes")
-        known = (*settings_of(self.law), *OBJECTIVE_AXES, WIDTH_AXIS)
-        for axis in (self.x, self.y):
-            if axis.name not in known:
-                raise InputError(f"{axis.name}: expected one of {', '.join(known)}")
-        check_whole("starts", self.starts, 1, _LARGEST_COUNT)
-        check_whole("seed", self.seed, 0, _LARGEST_COUNT)
-        # Ranges are convex, so what the corners allow the points between do.
-        for x, y in product((self.x.low, self.x.high), (self.y.low, self.y.high)):
-            law, objective, width = self.at(x, y)
-            objective.check_has_minimum()
-            self.codes(law, width)
-
-    def at(self, x: float, y: float) -> tuple[Law, Objective, int]:
-        """Return law, objective and width at a point."""
-        given = {self.x.name: x, self.y.name: y}
-        settings = {
-            name: value
-            for name, value in given.items()
-            if name not in (*OBJECTIVE_AXES, WIDTH_AXIS)
-        }
-        changed: Mapping[str, Any] = {k: v for k, v in given.items() if k in OBJECTIVE_AXES}
-        width = int(given.get(WIDTH_AXIS, self.n_latents))
-        if width < 1:
-            raise InputError(f"{WIDTH_AXIS}: expected a whole number ≥ 1, got {width}")
-        return load_law_with(self.law, settings), replace(self.objective, **changed), width
-
-    def codes(self, law: Law, width: int) -> list[Code]:
-        """Return the named codes of a law that a width has room for."""
-        found = [code for code in codes_of(law) if len(code.atoms) <= width]
-        if not found:
-            raise InputError(
-                f"{WIDTH_AXIS}: expected at least as many as the atoms of a named code of "
-                f"{self.law}, got {width}"
-            )
-        return found
-
-    def pair(self, x: float, y: float) -> OptimalPair | None:
-        """Return the optimal pair of atoms at a point, if the family is that of two features.
-
-        None if the objective has no closed form, or amplitudes are uniform and not shared.
-        """
-        if self.law.partition(":")[0] != TWO_FEATURES:
-            return None
-        _, objective, width = self.at(x, y)
-        _, own = preset_settings(self.law)
-        penalised = objective.decoder == "unit" or objective.sparsity == "decoder-norm"
-        squared = objective.reconstruction == "squared" and not objective.weight_decay
-        if not (width == 2 and penalised and squared and objective.l1):
-            return None
-        changed = {
-            k: v for k, v in ((self.x.name, x), (self.y.name, y)) if k in settings_of(self.law)
-        }
-        given = two_features_arguments({**own, **changed})
-        if exact_number(given.pop("magnitude_correlation"), "") != 1 and given["uniform"]:
-            return None
-        # The names were checked, which types cannot say; rounding may hide a solution.
-        with suppress(ArithmeticError):
-            return optimal_pair(**given, l1=objective.l1)  # type: ignore[arg-type]
-        return None
-
-    def document(self) -> dict[str, Any]:
-        """Return what the family is, in JSON's types; a law file with its contents."""
-        path = Path(self.law)
-        contents = {"law_file": read_json(path)} if is_law_file(self.law) else {}
-        return {**asdict(self), **contents}
 
 
 @dataclass(frozen=True)
@@ -334,6 +217,8 @@ def phase_diagram(
     --------
     The diagonal code gives way to the axis-aligned one at q = 0.585 as λ goes to 0:
 
+    >>> from solvers.objectives import Objective
+    >>> from solvers.phase_axis import Axis
     >>> q, l1 = Axis("onehot_probability", 0.5, 0.7, 2), Axis("l1", 1e-3, 2e-3, 2)
     >>> family = Family("shared", q, l1, 4, Objective(l1=1.0), starts=1)
     >>> diagram = phase_diagram(family)

@@ -8,7 +8,7 @@ from solvers.figures import Artist, Axes, Figure, Patch, panels
 from solvers.phase import PhaseDiagram
 from solvers.phase_axis import Axis
 from theory.codes import axis_aligned, diagonal
-from theory.law_files import load_law_with, preset_settings, two_features_arguments
+from theory.law_files import TwoFeatures, load_law_with, preset_settings
 from theory.losses import tie_probability_for_every_l1
 from theory.symbols import L1
 from theory.two_feature_boundaries import absorption_onset
@@ -110,10 +110,10 @@ def onset_of_absorption(diagram: PhaseDiagram) -> tuple[Array, Array] | None:
     family = diagram.family
     if {family.x.name, family.y.name} != {"l1", "second_alone"}:
         return None
-    given = two_features_arguments(preset_settings(family.law)[1])
-    if given["uniform"]:
+    given = TwoFeatures.of(preset_settings(family.law)[1])
+    if given.is_uniform:
         return None
-    _, _, both, theta = checked_numbers(0, 0, given["both"], given["angle"])
+    _, _, both, theta = checked_numbers(0, 0, given.both, given.angle)
     t = float(sympy.tan(theta / 4))
     onset = absorption_onset()
     values = {FEATURE_TANGENT: t, BOTH_LENGTH: both_active_length().subs(FEATURE_TANGENT, t)}

@@ -35,8 +35,9 @@ def phase_csv(diagram: PhaseDiagram) -> str:
     Examples
     --------
     >>> from solvers.objectives import Objective
-    >>> from solvers.phase import Family, phase_diagram
+    >>> from solvers.phase import phase_diagram
     >>> from solvers.phase_axis import Axis
+    >>> from solvers.phase_family import Family
     >>> family = Family("shared", Axis("l1", 1, 2, 2), Axis("latents", 4, 5, 2), 4, Objective(0.1),
     ...                 starts=1)
     >>> phase_csv(phase_diagram(family)).splitlines()[0][:40]

@@ -14,6 +14,7 @@ This module knows no SAE. For k ≥ 3 add one function to `_MOMENTS`.
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,6 +73,21 @@ def pair_moments(preactivations: Array) -> Array:
             f"law: cube dimension {cube_dimension}: expected one of {sorted(_MOMENTS)}"
         )
     return _MOMENTS[cube_dimension](preactivations)
+
+
+@lru_cache(maxsize=8)
+def triangle_index(size: int) -> NDArray[np.intp]:
+    """Return where each entry of a symmetric matrix stands in its upper triangle, row by row.
+
+    Examples
+    --------
+    >>> triangle_index(2).tolist()
+    [[0, 1], [1, 2]]
+    """
+    index = np.zeros((size, size), dtype=np.intp)
+    upper = np.triu_indices(size)
+    index[upper] = np.arange(len(upper[0]))
+    return np.maximum(index, index.T)
 
 
 def _point(a: Array) -> Array:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from theory.errors import InputError
 from theory.exact_numbers import Number, exact_number
@@ -27,64 +28,74 @@ KEYS = (
 )
 
 
-#: The settings of two features, see `theory.two_features`.
+#: The preset of `theory.two_features`.
 TWO_FEATURES = "two-features"
-TWO_FEATURES_SETTINGS = (
-    "first_alone",
-    "second_alone",
-    "both",
-    "angle",
-    "uniform",
-    "magnitude_correlation",
-)
 
 
-def two_features_arguments(settings: Mapping[str, Number]) -> dict[str, Number | bool]:
-    """Return the arguments of `two_features` that settings stand for.
+class TwoFeatures(NamedTuple):
+    """The settings of two features; `uniform` is 0 (amplitudes are 1) or 1 (uniform on [0, 1])."""
 
-    Probabilities are 0, the angle is 90°, amplitudes are points and shared unless given.
+    first_alone: Number = 0
+    second_alone: Number = 0
+    both: Number = 0
+    angle: Number = 90
+    uniform: Number = 0
+    magnitude_correlation: Number = 1
 
-    Raises
-    ------
-    InputError
-        For an unknown setting, or `uniform` other than 0 and 1.
+    @classmethod
+    def of(cls, settings: Mapping[str, Number]) -> "TwoFeatures":
+        """Return the settings that a text or an axis gives.
 
-    Examples
-    --------
-    >>> two_features_arguments({"both": 1})["angle"]
-    90
-    """
-    for key in settings:
-        if key not in TWO_FEATURES_SETTINGS:
-            raise InputError(
-                f"{TWO_FEATURES}: unknown setting {key!r}, expected one of "
-                f"{', '.join(TWO_FEATURES_SETTINGS)}"
-            )
-    uniform = exact_number(settings.get("uniform", 0), "uniform")
-    if uniform not in (0, 1):
-        raise InputError(f"uniform: expected 0 (amplitudes are 1) or 1, got {uniform}")
-    return {
-        "first_alone": 0,
-        "second_alone": 0,
-        "both": 0,
-        "angle": 90,
-        "magnitude_correlation": 1,
-        **settings,
-        "uniform": uniform == 1,
-    }
+        Raises
+        ------
+        InputError
+            For an unknown setting, no probability, or `uniform` other than 0 and 1.
 
+        Examples
+        --------
+        >>> TwoFeatures.of({"both": 1}).angle
+        90
+        """
+        for key in settings:
+            if key not in cls._fields:
+                raise InputError(
+                    f"{TWO_FEATURES}: unknown setting {key!r}, expected one of "
+                    f"{', '.join(cls._fields)}"
+                )
+        if not {"first_alone", "second_alone", "both"} & settings.keys():
+            raise InputError("both: expected this probability, first_alone or second_alone")
+        given = cls(**settings)
+        if exact_number(given.uniform, "uniform") not in (0, 1):
+            raise InputError(f"uniform: expected 0 (amplitudes are 1) or 1, got {given.uniform}")
+        return given
 
-def _two_features(**settings: Number) -> Law:
-    arguments = two_features_arguments(settings)
-    if not {"first_alone", "second_alone", "both"} & settings.keys():
-        raise InputError("both: expected this probability, first_alone or second_alone")
-    # The keys were checked, which types cannot say.
-    return two_features(**arguments)  # type: ignore[arg-type]
+    @property
+    def is_uniform(self) -> bool:
+        """Whether amplitudes are uniform on [0, 1]."""
+        return bool(exact_number(self.uniform, "uniform") == 1)
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether both features, when active, share an amplitude; points always do."""
+        correlation = exact_number(self.magnitude_correlation, "magnitude_correlation")
+        return bool(correlation == 1) or not self.is_uniform
+
+    @property
+    def law(self) -> Law:
+        """The law."""
+        return two_features(
+            self.first_alone,
+            self.second_alone,
+            self.both,
+            self.angle,
+            uniform=self.is_uniform,
+            magnitude_correlation=self.magnitude_correlation,
+        )
 
 
 _PRESETS: dict[str, Callable[..., Law]] = {
     **{name: partial(preset, name) for name in PRESETS},
-    TWO_FEATURES: _two_features,
+    TWO_FEATURES: lambda **settings: TwoFeatures.of(settings).law,
 }
 #: What of a law file a setting can change.
 _FILE_SETTINGS = ("magnitude_correlation", "onehot_probability", "amplitude")
@@ -101,7 +112,7 @@ def settings_of(text: str) -> tuple[str, ...]:
     name = text.partition(":")[0]
     if name == TWO_FEATURES:
         # Between 0 and 1 there is no `uniform`.
-        return tuple(key for key in TWO_FEATURES_SETTINGS if key != "uniform")
+        return tuple(key for key in TwoFeatures._fields if key != "uniform")
     return PRESET_SETTINGS if name in PRESETS else _FILE_SETTINGS
 
 
@@ -155,9 +166,20 @@ def load_law_with(text: str, settings: Mapping[str, Number]) -> Law:
             return _PRESETS[name](**{**own, **settings})
         except InputError as error:
             raise InputError(f"{text}: {error}") from None
-    load_law(text)
-    document = read_json(Path(text))
-    return law_from_dict({**document, **settings}, name=Path(text).name)
+    return law_from_dict({**law_document(text), **settings}, name=Path(text).name)
+
+
+def law_document(path: str | Path) -> dict[str, Any]:
+    """Return the contents of a law file that holds a valid law.
+
+    Raises
+    ------
+    InputError
+        As `load_law`.
+    """
+    load_law(path)
+    document: dict[str, Any] = read_json(Path(path))
+    return document
 
 
 def load_law(text_or_path: str | Path) -> Law:
