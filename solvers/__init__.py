@@ -1,5 +1,7 @@
 """Computes: the exact expected loss of an SAE on a known law, and its minima."""
 
+from pathlib import Path
+
 from solvers.checkpoints import load_checkpoint, load_checkpoints
 from solvers.crosscheck import CrossCheck, cross_check
 from solvers.expected_loss import (
@@ -11,8 +13,19 @@ from solvers.expected_loss import (
 )
 from solvers.minimize import Optimum, Start, minimize_loss
 from solvers.objectives import Objective
+from solvers.pictures import Picture, draw_with
 from solvers.sae import Sae
 from theory.errors import InputError
+
+
+def _draw(record: object, path: Path | None) -> Picture:
+    # Matplotlib takes half a second to import; only pictures need it.
+    from solvers.record_figures import draw_record  # noqa: PLC0415
+
+    return draw_record(record, path)
+
+
+draw_with(_draw)
 
 __all__ = [
     "CrossCheck",

@@ -9,7 +9,6 @@ activations for its own atoms, lies the amortisation gap.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +27,7 @@ from solvers.matching import (
     unit,
 )
 from solvers.objectives import CONVENTIONS, Objective
+from solvers.pictures import Picture, picture
 from solvers.piecewise_loss import piecewise_parts
 from solvers.polish import Polished, polish, with_finite_loss
 from solvers.sae import Autoencoder, Sae
@@ -36,9 +36,6 @@ from solvers.training_losses import TrainingLoss, training_loss
 from solvers.verdicts import Gaps, gaps_of, sentences_of, verdict_of
 from theory.errors import InputError
 from theory.laws import Law
-
-if TYPE_CHECKING:
-    from solvers.figures import Figure
 
 Array = NDArray[np.float64]
 
@@ -110,18 +107,12 @@ class CrossCheck:
     sampled: SampledLoss | None
     notes: tuple[str, ...]
 
-    def plot(self, path: str | Path | None = None) -> "Figure":
+    def plot(self, path: str | Path | None = None) -> Picture:
         """Return the picture: support, atoms before and after polishing, the optimum's.
 
         With a `path` it is written, too; the suffix says the format: .png, .svg or .pdf.
         """
-        # Matplotlib takes half a second to import; only pictures need it.
-        from solvers.figures import atoms_figure, write_figure  # noqa: PLC0415
-
-        figure = atoms_figure(self.law, self.layers(), self.law.name)
-        if path is not None:
-            write_figure(figure, Path(path))
-        return figure
+        return picture(self, path)
 
     def layers(self) -> list[tuple[str, Autoencoder, tuple[float, ...]]]:
         """Return what the picture shows: a label, an SAE and who fires."""

@@ -16,7 +16,7 @@ from solvers.law_arrays import law_arrays
 from solvers.objectives import Objective
 from solvers.route_tools import exact_cost
 from solvers.sae import Sae
-from solvers.train import Sampler
+from solvers.samples import Sampler
 from theory.codes import Code, axis_aligned, diagonal
 from theory.laws import Law, one_hot_sets, preset
 from theory.loss_proofs import SAMPLE_DECAY, decayed_optimum

@@ -12,12 +12,12 @@ from theory.law_files import TwoFeatures, load_law_with, preset_settings
 from theory.losses import tie_probability_for_every_l1
 from theory.symbols import L1
 from theory.two_feature_boundaries import absorption_onset
+from theory.two_feature_law import checked_numbers
 from theory.two_features import (
     BOTH_LENGTH,
     FEATURE_TANGENT,
     SECOND_TANGENT,
     both_active_length,
-    checked_numbers,
 )
 
 Array = NDArray[np.float64]

@@ -7,7 +7,7 @@ import numpy as np
 from solvers.law_arrays import law_arrays
 from solvers.objectives import Objective
 from solvers.sae import Autoencoder
-from solvers.train import Sampler
+from solvers.samples import Sampler
 from theory.laws import Law
 
 # Samples at a time.

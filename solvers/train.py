@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 
 from solvers.expected_loss import ExpectedLoss, expected_loss
 from solvers.initialisation import Weights, initial_weights
-from solvers.law_arrays import LawArrays, law_arrays
+from solvers.law_arrays import law_arrays
 from solvers.objectives import Objective
 from solvers.relative_loss import tied_b_dec
 from solvers.sae import Sae
+from solvers.samples import Sampler
 from theory.errors import InputError
 from theory.laws import Law
 
@@ -191,39 +192,6 @@ def train(
     saes = tuple(Sae(*(array[i] for array in weights)) for i in range(instances))
     losses = tuple(expected_loss(law, sae, objective) for sae in saes)
     return Training(saes, losses, done, interrupted)
-
-
-class Sampler:
-    """Draws samples of a law.
-
-    Parameters
-    ----------
-    law : LawArrays
-
-    Examples
-    --------
-    >>> from theory import load_law
-    >>> x = Sampler(law_arrays(load_law("shared")))(np.random.default_rng(0), 5)
-    >>> bool(np.all(np.abs(x[:, 0]) == np.abs(x[:, 1])))
-    True
-    """
-
-    def __init__(self, law: LawArrays) -> None:
-        self.cubes = max(group.cube_dimension for group in law.groups)
-        self.probability = np.concatenate([group.probability for group in law.groups])
-        self.probability = self.probability / self.probability.sum()
-        padded = []
-        for group in law.groups:
-            missing = self.cubes - group.cube_dimension
-            padded.append(np.pad(group.affine, ((0, 0), (0, 0), (0, missing))))
-        self.affine = np.concatenate(padded)
-
-    def __call__(self, rng: np.random.Generator, count: int) -> Array:
-        """Return samples of shape (count, d)."""
-        chosen = self.affine[rng.choice(len(self.probability), size=count, p=self.probability)]
-        u = rng.random((count, self.cubes))
-        x: Array = chosen[:, :, 0] + np.einsum("ndk,nk->nd", chosen[:, :, 1:], u)
-        return x
 
 
 def _constrain(weights: Weights, objective: Objective, schedule: Schedule) -> None:

@@ -72,7 +72,7 @@ def best_pair(law: Law, l1: float, spread: float = 90.0, directions: int = 4) ->
     --------
     Two orthogonal features alone are the optimal atoms, whatever λ:
 
-    >>> from theory.two_features import two_features
+    >>> from theory.two_feature_law import two_features
     >>> pair = best_pair(two_features("1/2", "1/2", 0, 90, uniform=True), 0.2)
     >>> round(pair.first, 4), round(pair.second, 4), round(pair.loss, 9)
     (45.0, -45.0, 0.090333333)

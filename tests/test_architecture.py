@@ -12,7 +12,7 @@ ROOT = Path(__file__).parent.parent
 # From what is imported by all to what imports all; a module imports only modules before it.
 THEORY = (
     "errors", "symbols", "exact_numbers", "strict_json", "witness", "laws",
-    "two_features", "two_feature_boundaries", "two_feature_phases", "law_files",
+    "two_feature_law", "two_features", "two_feature_boundaries", "two_feature_phases", "law_files",
     "integration", "moments", "codes", "costs", "losses",
     "rotated_losses", "relative_losses", "weight_decay", "many_pairs", "bounds", "attained_bounds",
     "claims", "proofs", "loss_proofs",
@@ -21,7 +21,7 @@ THEORY = (
     "derivation_topics", "own_derivations", "code_files",
 )  # fmt: skip
 SOLVERS = (
-    "files", "progress", "checks", "parallel", "law_arrays", "symmetries", "cut_square", "regions",
+    "files", "pictures", "progress", "checks", "parallel", "law_arrays", "symmetries", "samples", "cut_square", "regions",
     "weighted_regions", "relative_loss", "sae", "architectures", "objectives",
     "cells", "piecewise_loss", "expected_loss", "training_losses",
     "initialisation", "parameters", "hessian", "descent",
@@ -31,7 +31,7 @@ SOLVERS = (
     "minimize", "polish", "train", "study", "best_activations", "two_feature_phases", "best_known",
     "matching", "catalogue", "landscape",
     "journal", "held_codes", "phase_axis", "phase_family", "phase",
-    "sampled_loss", "figures", "verdicts", "crosscheck",
+    "sampled_loss", "figures", "verdicts", "crosscheck", "record_figures",
     "route_tools", "routes", "loss_routes",
     "verify", "derivation_checks", "derivation_figures", "derivation_pages",
     "render_markdown", "page_style", "render_html", "render_latex", "derivation_documents",
@@ -89,7 +89,15 @@ def test_only_figures_import_matplotlib() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["cut_square", "regions", "weighted_regions", "relative_loss", "expected_loss", "law_arrays"],
+    [
+        "samples",
+        "cut_square",
+        "regions",
+        "weighted_regions",
+        "relative_loss",
+        "expected_loss",
+        "law_arrays",
+    ],
 )
 def test_the_numeric_route_takes_nothing_from_theory_but_the_law(name: str) -> None:
     used = {i for i in modules("solvers")[name] if i.split(".")[0] == "theory"}

@@ -10,7 +10,8 @@ from solvers import InputError, Objective, Sae, expected_loss_and_gradient, load
 from solvers.cli import main
 from solvers.initialisation import Weights
 from solvers.law_arrays import law_arrays
-from solvers.train import Sampler, Schedule, sampled_gradient, train
+from solvers.samples import Sampler
+from solvers.train import Schedule, sampled_gradient, train
 from theory import load_law, one_hot_sets
 
 LAW = load_law("independent:onehot_probability=0.25")

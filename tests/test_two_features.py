@@ -25,6 +25,7 @@ from theory.two_feature_boundaries import (
     limit_share,
     onset_hessian,
 )
+from theory.two_feature_law import two_features
 from theory.two_feature_phases import optimal_pair
 from theory.two_features import (
     BOTH,
@@ -40,7 +41,6 @@ from theory.two_features import (
     exact_reconstruction_cost,
     gain,
     switches_on,
-    two_features,
 )
 
 PARTLY, DRAWN = "first feature partly absorbed", "drawn inwards"

@@ -16,7 +16,7 @@ from theory.errors import InputError
 from theory.exact_numbers import Number, exact_number
 from theory.laws import PRESET_SETTINGS, PRESETS, Law, one_hot_sets, preset
 from theory.strict_json import read_json
-from theory.two_features import two_features
+from theory.two_feature_law import two_features
 
 KEYS = (
     "sets",

@@ -47,6 +47,7 @@ import sympy
 from theory.errors import InputError
 from theory.exact_numbers import Number, exact_number
 from theory.symbols import L1, RADIUS
+from theory.two_feature_law import checked_numbers
 from theory.two_features import (
     BOTH,
     BOTH_LENGTH,
@@ -57,7 +58,6 @@ from theory.two_features import (
     SECOND_TANGENT,
     absorbed_gains,
     activations,
-    checked_numbers,
     drawn_inwards_gain,
     expected_square,
     ray_gain,
