@@ -2,25 +2,25 @@
 
 from pathlib import Path
 
-from solvers.checkpoints import load_checkpoint, load_checkpoints
-from solvers.crosscheck import CrossCheck, cross_check
-from solvers.expected_loss import (
+from solvers.autoencoders.autoencoder import Sae
+from solvers.autoencoders.checkpoints.load import load_checkpoint, load_checkpoints
+from solvers.autoencoders.objective import Objective
+from solvers.losses.expected_loss import (
     ExpectedLoss,
     Gradient,
     LossAndGradient,
     expected_loss,
     expected_loss_and_gradient,
 )
-from solvers.minimize import Optimum, Start, minimize_loss
-from solvers.objectives import Objective
-from solvers.pictures import Picture, draw_with
-from solvers.sae import Sae
-from theory.errors import InputError
+from solvers.optima.minimize import Optimum, Start, minimize_loss
+from solvers.runtime.pictures import Picture, draw_with
+from solvers.studies.cross_check import CrossCheck, cross_check
+from theory.exact.errors import InputError
 
 
 def _draw(record: object, path: Path | None) -> Picture:
     # Matplotlib takes half a second to import; only pictures need it.
-    from solvers.record_figures import draw_record  # noqa: PLC0415
+    from solvers.presentation.record_figures import draw_record  # noqa: PLC0415
 
     return draw_record(record, path)
 

@@ -4,8 +4,8 @@ import numpy as np
 import sympy
 
 from solvers import Objective
-from solvers.best_activations import best_activation_loss
-from solvers.sae import Sae
+from solvers.autoencoders.autoencoder import Sae
+from solvers.losses.best_activations import best_activation_loss
 from theory import Component, Law
 
 TURN = 2 * np.pi

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from solvers.cli import main
-from solvers.frames import frame_sae
+from solvers.autoencoders.frames import frame_sae
+from solvers.cli.main import main
 
 DOCS = Path(__file__).parent.parent / "docs"
 BLOCK = re.compile(r"^```(python|console)\n(.*?)^```$", flags=re.DOTALL | re.MULTILINE)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from solvers import Objective, expected_loss, load_checkpoint, minimize_loss
-from solvers.cli import main
+from solvers.cli.main import main
 from theory import law_from_dict
 
 ROOT = Path(__file__).parent.parent

@@ -18,7 +18,7 @@ from scipy import integrate
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from solvers import Objective, Sae, expected_loss_and_gradient
-from solvers.law_arrays import law_arrays
+from solvers.laws.arrays import law_arrays
 from theory import Law, load_law, one_hot_sets
 
 L1 = 0.1

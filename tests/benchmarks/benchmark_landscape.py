@@ -16,12 +16,12 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from solvers import Objective
-from solvers.certificate import certify
-from solvers.closed_paths import Budget, PathSearch
-from solvers.hessian import curvature
-from solvers.law_arrays import law_arrays
-from solvers.parameters import LossOfVector
-from solvers.sector_losses import SectorLosses
+from solvers.bounds.certificate import certify
+from solvers.bounds.dictionary_search import Budget, PathSearch
+from solvers.bounds.sector_losses import SectorLosses
+from solvers.laws.arrays import law_arrays
+from solvers.losses.hessian import curvature
+from solvers.losses.parameters import LossOfVector
 from theory import load_law
 
 

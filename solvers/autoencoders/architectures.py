@@ -1,0 +1,174 @@
+"""Architectures other than ReLU: JumpReLU, TopK, Gated. Each is affine in x between its `breaks`.
+
+At x where one of those affine functions vanishes, the documented libraries differ or leave the
+choice to the hardware; here a comparison that ties is false, and among equal pre-activations
+TopK keeps the first.
+"""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from solvers.autoencoders.autoencoder import Array, Autoencoder, Sae, finite_array
+from theory.exact.errors import InputError
+
+
+@dataclass(frozen=True, eq=False)
+class JumpReluSae(Autoencoder):
+    """f_i = p_i if p_i > θ_i, else 0, with θ_i ≥ 0 [Rajamanoharan2024b].
+
+    BatchTopK at inference is the same with one θ for all latents.
+
+    Parameters
+    ----------
+    base : Sae
+        W_enc, b_enc, W_dec and b_dec.
+    threshold : (d_sae,) array
+        θ; negative entries count as 0, as ReLU(p_i) is 0 there anyway.
+
+    Examples
+    --------
+    >>> base = Sae([[1.0, 1.0]], [0, 0], [[1.0], [1.0]], [0])
+    >>> JumpReluSae(base, [0.5, 2.0]).activations([[1.0], [3.0]]).tolist()
+    [[1.0, 0.0], [3.0, 3.0]]
+    """
+
+    threshold: Array = field(init=False)
+
+    def __init__(self, base: Sae, threshold: ArrayLike) -> None:
+        _take_over(self, base)
+        theta = _of_length("threshold", threshold, base.d_sae)
+        object.__setattr__(self, "threshold", np.maximum(theta, 0.0))
+
+    @property
+    def architecture(self) -> str:
+        """What the architecture is called in the literature."""
+        return "JumpReLU"
+
+    @property
+    def breaks(self) -> tuple[Array, Array]:
+        """p_i - θ_i; see `Autoencoder`."""
+        return self.W_enc, self.b_enc - self.threshold
+
+    def activations_where(self, x: Array, signs: Array) -> Array:
+        """Return f(x), (N, d_sae); see `Autoencoder`."""
+        return np.where(signs > 0, x @ self.W_enc + self.b_enc, 0.0)
+
+
+@dataclass(frozen=True, eq=False)
+class TopKSae(Autoencoder):
+    """f_i = ReLU(p_i) for the k largest p_i, else 0 [Gao2024].
+
+    Parameters
+    ----------
+    base : Sae
+        W_enc, b_enc, W_dec and b_dec.
+    k : int from 1 to d_sae
+
+    Examples
+    --------
+    >>> base = Sae([[1.0, 2.0, -1.0]], [0, 0, 0], [[1.0], [1.0], [1.0]], [0])
+    >>> TopKSae(base, 1).activations([[1.0], [-1.0]]).tolist()
+    [[0.0, 2.0, 0.0], [0.0, 0.0, 1.0]]
+    """
+
+    k: int = field(init=False)
+
+    def __init__(self, base: Sae, k: int) -> None:
+        _take_over(self, base)
+        whole = isinstance(k, int) and not isinstance(k, bool)
+        if not (whole and 1 <= k <= base.d_sae):
+            raise InputError(f"k: expected a whole number from 1 to {base.d_sae}, got {k!r}")
+        object.__setattr__(self, "k", k)
+
+    @property
+    def architecture(self) -> str:
+        """What the architecture is called in the literature."""
+        return "TopK"
+
+    @cached_property
+    def _pairs(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        return np.triu_indices(self.d_sae, 1)
+
+    @property
+    def breaks(self) -> tuple[Array, Array]:
+        """p_i, then p_i - p_j for i < j; see `Autoencoder`."""
+        first, second = self._pairs
+        weights = self.W_enc[:, first] - self.W_enc[:, second]
+        offsets = self.b_enc[first] - self.b_enc[second]
+        return np.hstack([self.W_enc, weights]), np.concatenate([self.b_enc, offsets])
+
+    def activations_where(self, x: Array, signs: Array) -> Array:
+        """Return f(x), (N, d_sae); see `Autoencoder`."""
+        n = self.d_sae
+        first, second = self._pairs
+        # Of a pair, the first is ahead unless the second is larger.
+        ahead = signs[:, n:] >= 0
+        place = np.zeros((len(x), n), dtype=np.intp)
+        for i in range(n):
+            place[:, i] = ahead[:, second == i].sum(axis=1) + (~ahead[:, first == i]).sum(axis=1)
+        kept = (place < self.k) & (signs[:, :n] > 0)
+        return np.where(kept, x @ self.W_enc + self.b_enc, 0.0)
+
+
+@dataclass(frozen=True, eq=False)
+class GatedSae(Autoencoder):
+    """f_i = ReLU(p_i) if π_i > 0, else 0, with a gate π = x W_gate + b_gate [Rajamanoharan2024a].
+
+    Parameters
+    ----------
+    base : Sae
+        The magnitude path, whose pre-activation is p, and the decoder.
+    W_gate, b_gate : (d_in, d_sae) and (d_sae,) arrays
+
+    Examples
+    --------
+    >>> base = Sae([[1.0]], [1.0], [[1.0]], [0])
+    >>> GatedSae(base, [[1.0]], [-2.0]).activations([[1.0], [3.0]]).tolist()
+    [[0.0], [4.0]]
+    """
+
+    W_gate: Array = field(init=False)
+    b_gate: Array = field(init=False)
+
+    def __init__(self, base: Sae, W_gate: ArrayLike, b_gate: ArrayLike) -> None:
+        _take_over(self, base)
+        # The gate path is an SAE of its own; its arrays are checked as such.
+        gate = Sae(W_gate, b_gate, base.W_dec, base.b_dec)
+        object.__setattr__(self, "W_gate", gate.W_enc)
+        object.__setattr__(self, "b_gate", gate.b_enc)
+
+    @property
+    def architecture(self) -> str:
+        """What the architecture is called in the literature."""
+        return "Gated"
+
+    @property
+    def gate(self) -> Sae:
+        """The gate path as a ReLU SAE with the same decoder: training reconstructs from it too."""
+        return Sae(self.W_gate, self.b_gate, self.W_dec, self.b_dec)
+
+    @property
+    def breaks(self) -> tuple[Array, Array]:
+        """p_i, then π_i; see `Autoencoder`."""
+        return np.hstack([self.W_enc, self.W_gate]), np.concatenate([self.b_enc, self.b_gate])
+
+    def activations_where(self, x: Array, signs: Array) -> Array:
+        """Return f(x), (N, d_sae); see `Autoencoder`."""
+        n = self.d_sae
+        on = (signs[:, :n] > 0) & (signs[:, n:] > 0)
+        return np.where(on, x @ self.W_enc + self.b_enc, 0.0)
+
+
+def _take_over(sae: Autoencoder, base: Sae) -> None:
+    for name in ("W_enc", "b_enc", "W_dec", "b_dec", "origin"):
+        object.__setattr__(sae, name, getattr(base, name))
+
+
+def _of_length(name: str, value: ArrayLike, length: int) -> Array:
+    array = finite_array(name, value)
+    if array.shape != (length,):
+        raise InputError(f"{name}: expected shape ({length},), got {array.shape}")
+    return array

@@ -1,0 +1,218 @@
+"""An SAE's parameters, validated once: what all architectures share, and the ReLU SAE."""
+
+import copy
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from solvers.runtime.files import written_beside
+from theory.exact.errors import InputError
+
+Array = NDArray[np.float64]
+
+PARAMETERS = ("W_enc", "b_enc", "W_dec", "b_dec")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a file says of the training behind its weights, and what its reader did to them.
+
+    Parameters
+    ----------
+    library : str
+    convention : str
+        A name in `solvers.autoencoders.objective.CONVENTIONS`, or "" if the loss is none of them.
+    loss : {"", "objective", "gated", "l0", "squared", "unexplained variance"}
+        Which loss of `solvers.losses.training_loss` it was trained on, "" if the file does not say
+        or it is none of them.
+    l1, l0 : float or None
+        The coefficients of that loss, if the file holds them.
+    notes : tuple of str
+        For people.
+    """
+
+    library: str = ""
+    convention: str = ""
+    loss: str = ""
+    l1: float | None = None
+    l0: float | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Autoencoder(ABC):
+    """What sparse autoencoders of every architecture share: x̂ = f W_dec + b_dec.
+
+    Each latent has a pre-activation p_i = x·w_i + b_i; the architecture says how f follows.
+
+    Parameters
+    ----------
+    W_enc, b_enc, W_dec, b_dec : (d_in, d_sae), (d_sae,), (d_sae, d_in), (d_in,) arrays
+        Row i of W_dec is the atom d_i.
+    origin : Origin
+    """
+
+    W_enc: Array
+    b_enc: Array
+    W_dec: Array
+    b_dec: Array
+    origin: Origin = Origin()
+
+    def _set_arrays(self, given: Mapping[str, ArrayLike]) -> None:
+        """Validate the four arrays and keep them, read-only."""
+        arrays = {name: finite_array(name, value) for name, value in given.items()}
+        if arrays["W_enc"].ndim != 2 or arrays["W_enc"].size == 0:
+            raise InputError(f"W_enc: expected shape (d_in, d_sae), got {arrays['W_enc'].shape}")
+        d_in, d_sae = arrays["W_enc"].shape
+        expected = {"b_enc": (d_sae,), "W_dec": (d_sae, d_in), "b_dec": (d_in,)}
+        for name, shape in expected.items():
+            if arrays[name].shape != shape:
+                raise InputError(
+                    f"{name}: expected shape {shape} beside W_enc {(d_in, d_sae)}, "
+                    f"got {arrays[name].shape}"
+                )
+        for name, array in arrays.items():
+            array.setflags(write=False)
+            object.__setattr__(self, name, array)
+
+    def with_origin(self, origin: Origin) -> Self:
+        """Return the same SAE with another origin."""
+        twin = copy.copy(self)
+        object.__setattr__(twin, "origin", origin)
+        return twin
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader did to a file's arrays, for people."""
+        return self.origin.notes
+
+    @property
+    @abstractmethod
+    def architecture(self) -> str:
+        """What the architecture is called in the literature."""
+
+    @property
+    def d_in(self) -> int:
+        """Dimension of the data."""
+        return int(self.W_enc.shape[0])
+
+    @property
+    def d_sae(self) -> int:
+        """Number of latents."""
+        return int(self.W_enc.shape[1])
+
+    @property
+    def decoder_norms(self) -> Array:
+        """‖d_i‖ of every atom, shape (d_sae,)."""
+        norms: Array = np.linalg.norm(self.W_dec, axis=1)
+        return norms
+
+    @property
+    def breaks(self) -> tuple[Array, Array]:
+        """Weights (d_in, m) and offsets (m,) of the affine functions at whose zeros f changes."""
+        return self.W_enc, self.b_enc
+
+    @abstractmethod
+    def activations_where(self, x: Array, signs: Array) -> Array:
+        """Return f(x), (N, d_sae), given the signs (N, m) of the functions in `breaks` there."""
+
+    def activations(self, x: ArrayLike) -> Array:
+        """Return f(x), shape (N, d_sae), for samples of shape (N, d_in)."""
+        samples = np.asarray(x, dtype=np.float64)
+        weights, offsets = self.breaks
+        return self.activations_where(samples, np.sign(samples @ weights + offsets))
+
+    def reconstruction(self, x: ArrayLike) -> Array:
+        """Return x̂, shape (N, d_in), for samples of shape (N, d_in)."""
+        return self.activations(x) @ self.W_dec + self.b_dec
+
+
+@dataclass(frozen=True, eq=False)
+class Sae(Autoencoder):
+    """A one-layer ReLU sparse autoencoder: f = ReLU(x W_enc + b_enc), x̂ = f W_dec + b_dec.
+
+    The encoder reads x itself; one that reads x - b_dec is the same function with b_enc
+    replaced by b_enc - b_dec W_enc, see `from_centred_encoder`.
+
+    Parameters
+    ----------
+    W_enc : (d_in, d_sae) array
+    b_enc : (d_sae,) array
+    W_dec : (d_sae, d_in) array
+        Row i is the atom d_i.
+    b_dec : (d_in,) array
+    origin : Origin, optional
+
+    Raises
+    ------
+    InputError
+        If an array is empty, not numeric, not finite, or of a shape that does not fit.
+
+    Examples
+    --------
+    >>> sae = Sae(W_enc=[[1.0, -1.0]], b_enc=[0, 0], W_dec=[[1.0], [-1.0]], b_dec=[0])
+    >>> sae.d_in, sae.d_sae, sae.activations([[-2.0]]).tolist()
+    (1, 2, [[0.0, 2.0]])
+    """
+
+    def __init__(
+        self,
+        W_enc: ArrayLike,
+        b_enc: ArrayLike,
+        W_dec: ArrayLike,
+        b_dec: ArrayLike,
+        origin: Origin = Origin(),
+    ) -> None:
+        object.__setattr__(self, "origin", origin)
+        self._set_arrays({"W_enc": W_enc, "b_enc": b_enc, "W_dec": W_dec, "b_dec": b_dec})
+
+    @classmethod
+    def from_centred_encoder(
+        cls, W_enc: ArrayLike, b_enc: ArrayLike, W_dec: ArrayLike, b_dec: ArrayLike
+    ) -> "Sae":
+        """Return the SAE whose encoder, as trained, reads x - b_dec.
+
+        Examples
+        --------
+        >>> Sae.from_centred_encoder([[2.0]], [0.5], [[1.0]], [3.0]).b_enc.tolist()
+        [-5.5]
+        """
+        sae = cls(W_enc, b_enc, W_dec, b_dec)
+        return cls(sae.W_enc, sae.b_enc - sae.b_dec @ sae.W_enc, sae.W_dec, sae.b_dec)
+
+    @property
+    def architecture(self) -> str:
+        """What the architecture is called in the literature."""
+        return "ReLU"
+
+    def activations_where(self, x: Array, signs: Array) -> Array:
+        """Return f(x), (N, d_sae); see `Autoencoder`."""
+        del signs
+        return np.maximum(x @ self.W_enc + self.b_enc, 0.0)
+
+    def save(self, path: str | Path) -> None:
+        """Write the four arrays to an .npz file, whole or not at all."""
+        with written_beside(Path(path)) as temporary, temporary.open("wb") as file:
+            np.savez(file, W_enc=self.W_enc, b_enc=self.b_enc, W_dec=self.W_dec, b_dec=self.b_dec)
+
+
+def finite_array(name: str, value: ArrayLike) -> Array:
+    """Return an array of doubles; `InputError` names it if it holds anything but finite reals."""
+    try:
+        raw = np.asarray(value)
+    except ValueError:
+        raise InputError(f"{name}: expected an array of real numbers, got uneven rows") from None
+    if raw.dtype.kind not in "fiu":
+        raise InputError(f"{name}: expected an array of real numbers, got {raw.dtype}")
+    with np.errstate(over="ignore"):
+        array = np.array(raw, dtype=np.float64)
+    bad = ~np.isfinite(array)
+    if bad.any():
+        where = [int(i) for i in np.argwhere(bad)[0]]
+        raise InputError(f"{name}: expected finite numbers, got {array[bad][0]} at {where}")
+    return array

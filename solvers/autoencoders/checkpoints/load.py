@@ -1,0 +1,174 @@
+"""Reads files of trained SAEs, told apart by their content. Nothing is ever unpickled.
+
+.npz                                   W_enc, b_enc, W_dec, b_dec; with threshold: Gemma Scope
+cfg.json, sae_weights.safetensors      SAELens: standard, jumprelu, topk, gated
+cfg.json, sae.safetensors              EleutherAI's sparsify: topk
+config.json, ae.pt                     dictionary_learning: its six classes
+.pt                                    the code of [Anders2024], with its instance axis; OpenAI
+"""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from solvers.autoencoders.autoencoder import Autoencoder
+from solvers.autoencoders.checkpoints import dictionary_learning, saelens
+from solvers.autoencoders.checkpoints.other_libraries import (
+    SPARSIFY_WEIGHTS,
+    read_npz,
+    read_pt,
+    read_sparsify,
+)
+from solvers.autoencoders.checkpoints.weight_files import is_npz, is_torch
+from theory.exact.errors import InputError
+
+Reader = Callable[[Path], tuple[Autoencoder, ...]]
+
+
+def load_checkpoint(path: str | Path, instance: int | None = None) -> Autoencoder:
+    """Return the SAE in a file or folder: a `Sae` if ReLU, else of its architecture's class.
+
+    What the reader did to the file's arrays, and what the file says about its training, is
+    in the `origin` of the result. Encoders that read x - b_dec come with that folded into
+    b_enc.
+
+    Parameters
+    ----------
+    path : str or Path
+        An .npz or .pt file; a folder of SAELens, sparsify or dictionary_learning
+        (trainer_*), or a file in it.
+    instance : int, optional
+        Which SAE of a file that holds several, from 0.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, truncated, of another kind, lacks an array or has one too
+        many, holds values that `Sae` refuses, or several SAEs and `instance` is not given;
+        the message names file, key and what was expected.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "weights.npz"
+    >>> from solvers.autoencoders.autoencoder import Sae
+    >>> Sae([[1.0]], [0.0], [[1.0]], [0.0]).save(path)
+    >>> load_checkpoint(path).d_sae
+    1
+    """
+    saes = load_checkpoints(path)
+    if instance is None and len(saes) > 1:
+        raise InputError(
+            f"{path}: instance: expected one of 0 to {len(saes) - 1}, the file holds {len(saes)} "
+            "SAEs"
+        )
+    number = 0 if instance is None else instance
+    if not 0 <= number < len(saes):
+        raise InputError(f"{path}: instance: expected 0 to {len(saes) - 1}, got {number}")
+    return saes[number]
+
+
+def load_checkpoints(path: str | Path) -> tuple[Autoencoder, ...]:
+    """Return all SAEs in a file or folder; `load_checkpoint` returns one of them.
+
+    Raises
+    ------
+    InputError
+        As `load_checkpoint`.
+    """
+    path = Path(path)
+    try:
+        # What overflows is infinite, and refused by name.
+        with np.errstate(all="ignore"):
+            return _reader(path)(path)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None
+    except Exception as error:
+        # A damaged or hostile file can raise anything in the libraries that unpack it.
+        what = type(error).__name__
+        raise InputError(f"{path}: expected a checkpoint, but it is damaged ({what})") from None
+
+
+def _reader(path: Path) -> Reader:
+    folder = path if path.is_dir() else path.parent
+    for weights, config, read in _FOLDERS:
+        if path.name == weights or (path.is_dir() and (path / weights).is_file()):
+            return read
+        if path.name == config and (folder / weights).is_file():
+            return read
+    if path.is_dir():
+        # Of the folders that hold none of the weights, the configuration may still tell.
+        if (path / dictionary_learning.CONFIG).is_file():
+            return dictionary_learning.read_dictionary_learning
+        return saelens.read_saelens
+    if path.name in (saelens.CONFIG, dictionary_learning.CONFIG):
+        return saelens.read_saelens
+    return _file_reader(path)
+
+
+def _file_reader(path: Path) -> Reader:
+    if not path.exists():
+        raise InputError("no such file or folder; expected a checkpoint")
+    if not path.is_file():
+        raise InputError("expected a file or a folder, this is neither")
+    if is_npz(path):
+        return read_npz
+    if is_torch(path):
+        return read_pt
+    raise InputError(
+        "expected an .npz file of W_enc, b_enc, W_dec, b_dec, a .pt file of torch, or a folder "
+        "of SAELens, sparsify or dictionary_learning; this is neither, or it is truncated"
+    )
+
+
+_FOLDERS: tuple[tuple[str, str, Reader], ...] = (
+    (dictionary_learning.WEIGHTS, dictionary_learning.CONFIG,
+     dictionary_learning.read_dictionary_learning),
+    (saelens.WEIGHTS, saelens.CONFIG, saelens.read_saelens),
+    (SPARSIFY_WEIGHTS, saelens.CONFIG, read_sparsify),
+)  # fmt: skip
+
+
+def find_checkpoints(path: str | Path) -> list[Path]:
+    """Return the checkpoints in a folder and its subfolders, or the path itself.
+
+    A folder that is a checkpoint is not looked into further, so that of SAELens' two forms the
+    one for inference is taken. A .pt file that is no SAE, such as the post's toy model, is
+    passed over.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        return [path]
+    found = []
+    for folder, subfolders, names in os.walk(path):
+        here = Path(folder)
+        if any(weights in names for weights, _, _ in _FOLDERS):
+            found.append(here)
+            subfolders.clear()
+            continue
+        files = [here / name for name in names]
+        found += [file for file in files if file.suffix == ".npz"]
+        found += [file for file in files if file.suffix == ".pt" and _holds_saes(file)]
+    if not found:
+        kinds = ", ".join(weights for weights, _, _ in _FOLDERS)
+        raise InputError(
+            f"{path}: expected a checkpoint in this folder ({kinds}, .npz or .pt), found none"
+        )
+    return sorted(found)
+
+
+def _holds_saes(path: Path) -> bool:
+    try:
+        load_checkpoints(path)
+    except InputError as error:
+        return "expected this array in a .pt file" not in str(error)
+    return True

@@ -1,0 +1,277 @@
+"""Arrays out of files that anybody may have written. Nothing is ever unpickled.
+
+.npz by numpy; .safetensors by safetensors; .pt by torch with weights_only=True, which builds
+tensors and containers and refuses whatever else a pickle could call.
+"""
+
+import io
+import zipfile
+from collections.abc import Collection, Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from theory.exact.errors import InputError
+from theory.exact.strict_json import read_json
+
+#: Arrays of more bytes than this are no toy SAE; the limit stops zip bombs.
+LARGEST_WEIGHTS = 2**30
+
+# How torch files older than its zip format (torch 1.6) begin: a pickled magic number.
+_TORCH_MAGIC = bytes.fromhex("80028a0a6cfc9c46f9206aa850192e")
+
+Arrays = dict[str, NDArray[Any]]
+
+
+def is_npz(path: Path) -> bool:
+    """Tell whether a file is a zip archive of .npy files, by its content."""
+    return any(name.endswith(".npy") for name in _members(path))
+
+
+def is_torch(path: Path) -> bool:
+    """Tell whether a file was written by torch.save, by its content."""
+    if any(name.endswith("data.pkl") for name in _members(path)):
+        return True
+    with path.open("rb") as file:
+        return file.read(len(_TORCH_MAGIC)) == _TORCH_MAGIC
+
+
+def _members(path: Path) -> list[str]:
+    with path.open("rb"):
+        pass  # zipfile takes what it may not read for no archive
+    if not zipfile.is_zipfile(path):
+        return []
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.namelist()
+    except (zipfile.BadZipFile, EOFError, RuntimeError, NotImplementedError):
+        raise InputError("the archive is damaged or truncated") from None
+
+
+def _check_archive(path: Path, entries: str) -> None:
+    """Refuse an archive that would unpack to too much, or holds a name twice."""
+    with zipfile.ZipFile(path) as archive:
+        size = sum(member.file_size for member in archive.infolist())
+        names = archive.namelist()
+    if len(names) != len(set(names)):
+        raise InputError(f"expected every {entries} once, one is there twice")
+    if size > LARGEST_WEIGHTS:
+        raise InputError(f"expected at most {LARGEST_WEIGHTS} bytes of {entries}s, got {size}")
+
+
+def npz_arrays(path: Path) -> Arrays:
+    """Return the arrays of an .npz file.
+
+    Raises
+    ------
+    InputError
+        If it is damaged, too large, or holds what is not an array of numbers.
+    """
+    try:
+        _check_archive(path, "array")
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: _entry(archive, name) for name in archive.files}
+    except (zipfile.BadZipFile, EOFError, MemoryError, RuntimeError):
+        # Encrypted and unknown kinds of zip are RuntimeErrors.
+        raise InputError("expected an .npz file, but it is damaged or truncated") from None
+
+
+def _entry(archive: Mapping[str, Any], name: str) -> NDArray[Any]:
+    try:
+        array: NDArray[Any] = archive[name]
+    except ValueError as error:
+        reason = "pickled objects" if "allow_pickle" in str(error) else "a damaged array"
+        raise InputError(f"{name}: expected an array of real numbers, got {reason}") from None
+    if not isinstance(array, np.ndarray):
+        raise InputError(f"{name}: expected an array in .npy form")
+    return array
+
+
+def safetensors_arrays(path: Path) -> Arrays:
+    """Return the arrays of a safetensors file.
+
+    Raises
+    ------
+    InputError
+        If the package is missing, or the file damaged, too large or not of floats.
+    """
+    try:
+        from safetensors import SafetensorError, safe_open  # noqa: PLC0415
+    except ImportError:
+        raise InputError(
+            "safetensors files need the package safetensors: pip install safetensors"
+        ) from None
+    if path.stat().st_size > LARGEST_WEIGHTS:
+        raise InputError(f"{path.name}: expected at most {LARGEST_WEIGHTS} bytes")
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, TypeError, ValueError, AttributeError) as error:
+        raise InputError(f"{path.name}: expected safetensors of floats: {error}") from None
+
+
+def torch_state(path: Path) -> tuple[Arrays, dict[str, Any]]:
+    """Return the tensors of a state dict that torch.save wrote, and its plain settings.
+
+    Settings are strings, numbers and dicts of these, as OpenAI's files hold them.
+
+    Raises
+    ------
+    InputError
+        If the package is missing, the file is damaged, too large, or holds anything else;
+        nothing in it is executed.
+    """
+    try:
+        import torch  # noqa: PLC0415
+    except ImportError:
+        raise InputError(".pt files need the package torch: pip install torch") from None
+    if zipfile.is_zipfile(path):
+        _check_archive(path, "tensor")
+    elif path.stat().st_size > LARGEST_WEIGHTS:
+        raise InputError(f"expected at most {LARGEST_WEIGHTS} bytes of tensors")
+    try:
+        # From memory: torch would map a file that another process may still change.
+        state = torch.load(io.BytesIO(path.read_bytes()), map_location="cpu", weights_only=True)
+    except Exception as error:
+        # A damaged or hostile pickle may raise anything; torch's own advice, to load it
+        # without weights_only, must not reach the reader.
+        why = "it is damaged or truncated"
+        if "weights_only" in str(error) or "Unsupported" in str(error):
+            why = "it holds other objects, which are never unpickled"
+        raise InputError(f"expected a .pt file of tensors, but {why}") from None
+    if not isinstance(state, dict):
+        raise InputError(f"expected a dict of tensors, got {type(state).__name__}")
+    named = {str(name): value for name, value in state.items()}
+    # A tensor may repeat one number of the file without holding it again.
+    size = sum(value.numel() for value in named.values() if isinstance(value, torch.Tensor)) * 8
+    if size > LARGEST_WEIGHTS:
+        raise InputError(f"expected at most {LARGEST_WEIGHTS} bytes of tensors, got {size}")
+    plain = {name: value for name, value in named.items() if isinstance(value, str | dict)}
+    return {name: _tensor(name, named[name]) for name in named if name not in plain}, plain
+
+
+def _tensor(name: str, value: Any) -> NDArray[Any]:
+    import torch  # noqa: PLC0415
+
+    if not isinstance(value, torch.Tensor):
+        raise InputError(f"{name}: expected a tensor, got {type(value).__name__}")
+    try:
+        # NumPy has no bfloat16.
+        wide = value.detach().to(torch.float64) if value.is_floating_point() else value
+        array: NDArray[Any] = wide.numpy()
+    except (RuntimeError, TypeError) as error:
+        raise InputError(f"{name}: expected a dense tensor of numbers: {error}") from None
+    return array
+
+
+def check_names(
+    found: Collection[str], expected: Collection[str], kind: str, ignored: Collection[str] = ()
+) -> None:
+    """Refuse missing arrays, and further ones: they could change what the SAE computes."""
+    missing = [name for name in expected if name not in found]
+    if missing:
+        held = ", ".join(sorted(found)) or "nothing"
+        raise InputError(f"{missing[0]}: expected this array in {kind}, found {held}")
+    further = sorted(set(found) - set(expected) - set(ignored))
+    if further:
+        raise InputError(f"{further[0]}: unknown array, expected only {', '.join(expected)}")
+
+
+def oriented(
+    arrays: Arrays, documented: Mapping[str, tuple[str, str]]
+) -> tuple[Arrays, tuple[str, ...]]:
+    """Return the arrays with matrices in the documented orientation, and what was noticed.
+
+    Parameters
+    ----------
+    arrays : dict
+    documented : mapping from a matrix's name to the names of two vectors
+        As long as its rows and as its columns.
+
+    Examples
+    --------
+    >>> arrays = {"W": np.ones((2, 3)), "rows": np.ones(3), "columns": np.ones(2)}
+    >>> found, notes = oriented(arrays, {"W": ("rows", "columns")})
+    >>> found["W"].shape, notes
+    ((3, 2), ('W: found transposed, (2, 3) where (3, 2) is documented; turned',))
+    """
+    found, notes = dict(arrays), []
+    for name, (rows, columns) in documented.items():
+        shape = (arrays[rows].size, arrays[columns].size)
+        given = arrays[name].shape
+        if given == shape and shape[0] == shape[1]:
+            notes.append(f"{name}: square, so both orientations fit; read as documented")
+        elif given == shape[::-1]:
+            found[name] = arrays[name].T
+            notes.append(f"{name}: found transposed, {given} where {shape} is documented; turned")
+    return found, tuple(notes)
+
+
+def check_sizes(
+    file: str, config: Mapping[str, Any], W_enc: NDArray[Any], d_in: str, d_sae: str
+) -> None:
+    """Refuse a configuration whose sizes are not those of the weights."""
+    for key, size in ((d_in, W_enc.shape[0]), (d_sae, W_enc.shape[-1])):
+        if config.get(key, size) != size:
+            raise InputError(f"{file}: {key}: expected {size}, as in the encoder's weights, "
+                             f"got {config[key]}")  # fmt: skip
+
+
+def read_config(path: Path, kind: str) -> dict[str, Any]:
+    """Return a JSON object, a checkpoint's configuration; errors name its file."""
+    try:
+        config = read_json(path)
+    except InputError as error:
+        raise InputError(f"{path.name}: {error}") from None
+    if not isinstance(config, dict):
+        raise InputError(f"{path.name}: expected a {kind} configuration")
+    return config
+
+
+def expect_files(folder: Path, names: Collection[str], kind: str) -> None:
+    """Refuse a folder that lacks a file of a checkpoint."""
+    for name in names:
+        if not (folder / name).is_file():
+            raise InputError(f"{name}: expected this file of a {kind} checkpoint in the folder")
+
+
+def positive(file: str, key: str, value: object) -> float | None:
+    """Return a number > 0 of a configuration, None for a missing one or 0.
+
+    Examples
+    --------
+    >>> positive("cfg.json", "l1_coefficient", 0.1)
+    0.1
+    """
+    if value is None or value == 0:
+        return None
+    number = isinstance(value, int | float | Decimal) and not isinstance(value, bool)
+    if not (number and 0 < value < float("inf")):  # type: ignore[operator]  # a number
+        raise InputError(f"{file}: {key}: expected a number ≥ 0, got {value!r}")
+    return float(value)  # type: ignore[arg-type]
+
+
+def inside(file: str, config: Mapping[str, Any], key: str) -> dict[str, Any]:
+    """Return an object inside a configuration, empty if it is missing.
+
+    Examples
+    --------
+    >>> inside("cfg.json", {"metadata": None}, "metadata")
+    {}
+    """
+    value = config.get(key)
+    if value is not None and not isinstance(value, dict):
+        raise InputError(f"{file}: {key}: expected a JSON object, got {value!r:.60}")
+    return value or {}
+
+
+def check_vector(arrays: Arrays, name: str, like: str) -> None:
+    """Refuse an array that is not a vector as long as another."""
+    if arrays[name].shape != (arrays[like].size,):
+        raise InputError(
+            f"{name}: expected shape ({arrays[like].size},), as {like} has, "
+            f"got {arrays[name].shape}"
+        )

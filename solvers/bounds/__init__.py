@@ -1,0 +1,4 @@
+"""What no SAE can beat: the radial bound, and certificates for every dictionary of a width.
+
+Imports `solvers.losses` and the rooms that it imports.
+"""

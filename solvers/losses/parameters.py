@@ -1,0 +1,135 @@
+"""All parameters of an SAE as one vector, with the unit-norm constraint built in.
+
+With unit atoms the vector holds v_i and the atom is d_i = v_i/‖v_i‖, so the constraint holds
+exactly at every step. The derivative along v_i is the projection of the derivative along d_i
+on the sphere's tangent plane, divided by ‖v_i‖.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from solvers.autoencoders.autoencoder import Sae
+from solvers.autoencoders.objective import Objective
+from solvers.laws.arrays import LawArrays
+from solvers.laws.inverse_square_moments import reaches_origin
+from solvers.losses.expected_loss import Gradient, loss_parts
+from solvers.losses.relative_loss import tied_b_dec
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class LossOfVector:
+    """The exact loss of a law under an objective as a function of one parameter vector.
+
+    Parameters
+    ----------
+    law : LawArrays
+    objective : Objective
+    n_latents : int
+    """
+
+    law: LawArrays
+    objective: Objective
+    n_latents: int
+
+    def __call__(self, vector: Array) -> tuple[float, Array]:
+        """Return the loss and its gradient at a vector of length n (2d + 1) + d.
+
+        Without the last d if b_dec is `tied`.
+        """
+        W_enc, b_enc, rows, b_dec = self._split(vector)
+        W_dec, norms = self._atoms(rows)
+        parts, gradient = loss_parts(self.law, W_enc, b_enc, W_dec, b_dec, self.objective)
+        to_rows = gradient.W_dec
+        if norms is not None:
+            radial = np.einsum("ij,ij->i", to_rows, W_dec)
+            to_rows = (to_rows - radial[:, None] * W_dec) / norms
+        packed = pack(gradient._replace(W_dec=to_rows))
+        return parts.total, packed[: len(packed) - self.law.dimension] if self.tied else packed
+
+    @property
+    def tied(self) -> bool:
+        """Whether b_dec follows the other parameters: the loss is finite only if x̂(0) = 0."""
+        return self.objective.reconstruction == "relative" and reaches_origin(self.law)
+
+    def vector(self, W_enc: Array, b_enc: Array, W_dec: Array, b_dec: Array) -> Array:
+        """Return the vector that stands for these arrays, b_dec left out if it is tied."""
+        parts = (W_enc.ravel(), b_enc, W_dec.ravel(), b_dec[: 0 if self.tied else None])
+        return np.concatenate(parts)
+
+    def positive_biases(self, vector: Array, size: float, within: float = np.inf) -> Array:
+        """Return the vector with encoder biases made positive, by at least `size`.
+
+        Only those within a distance of 0, by default all.
+        """
+        W_enc, b_enc, rows, b_dec = self._split(vector)
+        moved = np.where(np.abs(b_enc) <= within, np.abs(b_enc) + size, b_enc)
+        return self.vector(W_enc, moved, rows, b_dec)
+
+    def sae(self, vector: Array) -> Sae:
+        """Return the SAE that a vector stands for."""
+        W_enc, b_enc, rows, b_dec = self._split(vector)
+        W_dec, _ = self._atoms(rows)
+        return Sae(W_enc, b_enc, W_dec, tied_b_dec(b_enc, W_dec) if self.tied else b_dec)
+
+    def _split(self, vector: Array) -> tuple[Array, Array, Array, Array]:
+        d, n = self.law.dimension, self.n_latents
+        W_enc, b_enc, rows, b_dec = np.split(vector, np.cumsum([d * n, n, n * d]))
+        if self.tied:
+            b_dec = np.zeros(d)
+        return W_enc.reshape(d, n), b_enc, rows.reshape(n, d), b_dec
+
+    def _atoms(self, rows: Array) -> tuple[Array, Array | None]:
+        if self.objective.decoder == "free":
+            return rows, None
+        norms = np.linalg.norm(rows, axis=1, keepdims=True)
+        return rows / norms, norms
+
+
+@dataclass(frozen=True, eq=False)
+class ScaledProblem:
+    """A loss in units of the data's size c: x/c, activations and biases in c, loss in c².
+
+    With x' = x/c and f' = f/c, E ‖x - x̂‖² + λ E Σ f = c² (E ‖x' - x̂'‖² + (λ/c) E Σ f'), and
+    weight decay μ is μ/c² there; the relative reconstruction has no unit, so then λ is λ c.
+
+    Parameters
+    ----------
+    loss : LossOfVector
+        Of the scaled law under the scaled objective.
+    size : float
+        c, the root mean square of a coordinate of the data.
+    loss_unit : float
+        What a loss of 1 there is in the units of the data.
+    """
+
+    loss: LossOfVector
+    size: float
+    loss_unit: float
+
+    @classmethod
+    def of(cls, law: LawArrays, objective: Objective, n_latents: int) -> "ScaledProblem":
+        """Return the problem of a law in units of its size."""
+        size = float(np.sqrt(np.trace(law.second_moment) / law.dimension)) or 1.0
+        relative = objective.reconstruction == "relative"
+        loss_unit = 1.0 if relative else size * size
+        scaled = replace(
+            objective,
+            l1=objective.l1 * size if relative else objective.l1 / size,
+            weight_decay=objective.weight_decay / loss_unit,
+        )
+        return cls(LossOfVector(law.scaled(1 / size), scaled, n_latents), size, loss_unit)
+
+    def sae(self, vector: Array) -> Sae:
+        """Return the SAE that a vector stands for, in the units of the data."""
+        sae = self.loss.sae(vector)
+        return Sae(sae.W_enc, sae.b_enc * self.size, sae.W_dec, sae.b_dec * self.size)
+
+
+def pack(parameters: Gradient | Sae) -> Array:
+    """Return the four arrays of an SAE or of a gradient as one vector."""
+    arrays = (parameters.W_enc, parameters.b_enc, parameters.W_dec, parameters.b_dec)
+    return np.concatenate([array.ravel() for array in arrays])

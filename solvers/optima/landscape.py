@@ -1,0 +1,273 @@
+"""The landscape of the exact loss: the stationary points that many starts reach, and how often.
+
+What counts as one point is said in `solvers.optima.catalogue`.
+"""
+
+import math
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from solvers.autoencoders.autoencoder import Sae
+from solvers.autoencoders.initialisation import INITIALISATIONS
+from solvers.autoencoders.objective import Objective
+from solvers.laws.arrays import law_arrays
+from solvers.losses.expected_loss import ExpectedLoss, expected_loss
+from solvers.losses.parameters import ScaledProblem
+from solvers.optima.catalogue import Catalogue, Entry, shape
+from solvers.optima.descent import (
+    DYNAMICS,
+    FLAT,
+    STATIONARY,
+    Descent,
+    Rest,
+)
+from solvers.optima.matching import Absorbed, CodeMatch, absorbed, closest_code
+from solvers.runtime.arguments import check_whole
+from solvers.runtime.parallel import each_result
+from theory.exact.errors import InputError
+from theory.laws.law import Law
+
+Array = NDArray[np.float64]
+Progress = Callable[[int, int], None]
+
+_LARGEST_COUNT = 10**6
+
+
+@dataclass(frozen=True)
+class StationaryPoint:
+    """One point of the catalogue.
+
+    Parameters
+    ----------
+    sae : Sae
+    loss : ExpectedLoss
+    kind : {"minimum", "valley", "saddle", "kink"}
+        A saddle has a negative eigenvalue, or is a kink from which a small push leads down.
+        Elsewhere, in a minimum no flat direction changes x̂
+        or the penalty, and in a valley some does. A kink is a minimum without a gradient: a
+        latent's pre-activation vanishes on a whole component of the law, and small pushes, of
+        which some are tried, lead back.
+    eigenvalues : tuple of float
+        Of the exact Hessian on the constraint manifold, in the live latents' parameters, in
+        increasing order; in a kink, along the kink. In units in which the data's root mean
+        square per coordinate is 1.
+    flat : int
+        How many of them are 0, to 1e-7 of the largest.
+    gradient : float
+        The largest component of the gradient, in the same units; in a kink, along it.
+    count : int
+        Starts that ended there.
+    share, share_error : float
+        Of all starts, and its standard error √(p (1 - p)/K).
+    closest_code : CodeMatch or None
+    absorbed : Absorbed or None
+        The part of the data that b_dec has absorbed.
+    dead : int
+        Latents that never fire.
+    """
+
+    sae: Sae
+    loss: ExpectedLoss
+    kind: str
+    eigenvalues: tuple[float, ...]
+    flat: int
+    gradient: float
+    count: int
+    share: float
+    share_error: float
+    closest_code: CodeMatch | None
+    absorbed: Absorbed | None
+    dead: int
+
+
+@dataclass(frozen=True)
+class Landscape:
+    """The catalogue of the stationary points that were found.
+
+    Parameters
+    ----------
+    law : Law
+    objective : Objective
+    points : tuple of StationaryPoint
+        By increasing loss.
+    starts : int
+        How many were made.
+    unsettled : tuple of float
+        Losses of the starts that did not come to rest to `STATIONARY`; no point counts them.
+    initialisation, dynamics : str
+    seed : int
+    symmetries : int
+        Size of the law's symmetry group.
+    interrupted : bool
+    """
+
+    law: Law
+    objective: Objective
+    points: tuple[StationaryPoint, ...]
+    starts: int
+    unsettled: tuple[float, ...]
+    initialisation: str
+    dynamics: str
+    seed: int
+    symmetries: int
+    interrupted: bool = False
+
+    def chance_of_missing(self, share: float = 0.01) -> float:
+        """Return the probability that a basin of this share got none of the starts: (1-share)^K.
+
+        Examples
+        --------
+        >>> from theory.laws.law import preset
+        >>> found = landscape(preset("shared"), 1, Objective(l1=0.1), starts=2)
+        >>> found.chance_of_missing(0.5)
+        0.25
+        """
+        if not 0 < share <= 1:
+            raise InputError(f"share: expected a number above 0 and up to 1, got {share}")
+        return (1.0 - share) ** self.starts
+
+    def chance_of_missing_any(self, share: float = 0.01) -> float:
+        """Return a bound on the probability that some basin of at least this share was missed.
+
+        There are at most 1/share such basins, so it is (1 - share)^K/share, or 1.
+        """
+        return min(1.0, self.chance_of_missing(share) / share)
+
+
+def landscape(
+    law: Law,
+    n_latents: int,
+    objective: Objective,
+    *,
+    starts: int = 256,
+    seed: int = 0,
+    initialisation: str = "uniform",
+    dynamics: str = "l-bfgs",
+    executor: Executor | None = None,
+    progress: Progress | None = None,
+) -> Landscape:
+    """Return the stationary points of the exact loss that starts from random weights reach.
+
+    Parameters
+    ----------
+    law : Law
+    n_latents : int ≥ 1
+    objective : Objective
+        With decoder="free" and the decoder-norm penalty the loss does not see how a latent's
+        scale is shared by its layers; that direction is then flat at every point.
+    starts : int ≥ 1
+    seed : int ≥ 0
+        Fixes every start. The executor changes nothing but the last digits, if linear algebra
+        rounds otherwise there, and by them where a start on the border of two basins ends.
+    initialisation : str
+        A key of `solvers.autoencoders.initialisation.INITIALISATIONS`.
+    dynamics : {"l-bfgs", "flow"}
+        See `solvers.optima.descent`.
+    executor : concurrent.futures.Executor, optional
+        Runs the starts; by default they run here.
+    progress : callable, optional
+        Called with the numbers of finished and of all starts.
+
+    Raises
+    ------
+    InputError
+        For a value out of range, an objective without a minimum, or a law with too many
+        symmetries.
+
+    Examples
+    --------
+    >>> from theory.laws.law import preset
+    >>> found = landscape(preset("shared"), 4, Objective(l1=0.1), starts=8)
+    >>> best = found.points[0]
+    >>> round(best.loss.total, 9), best.kind, best.closest_code.code
+    (0.068240141, 'minimum', 'diagonal')
+    """
+    _check(n_latents, starts, seed, initialisation, dynamics)
+    objective.check_has_minimum()
+    arrays = law_arrays(law)
+    problem = ScaledProblem.of(arrays, objective, n_latents)
+    # First, for it refuses laws with too many symmetries.
+    catalogue = Catalogue(problem.loss)
+    descent = Descent(problem, initialisation, dynamics)
+    seeds = np.random.SeedSequence(seed).spawn(starts)
+    ends: dict[int, Rest] = {}
+    interrupted = False
+    try:
+        for index, end in each_result(descent, seeds, executor):
+            ends[index] = end
+            if progress is not None:
+                progress(len(ends), starts)
+    except KeyboardInterrupt:
+        if not ends:
+            raise
+        interrupted = True
+    rests = [ends[index] for index in sorted(ends)]
+    settled = [rest for rest in rests if rest.gradient <= STATIONARY]
+    for rest in sorted(settled, key=lambda rest: float(problem.loss(rest.vector)[0])):
+        catalogue.add(rest)
+    points = [
+        _described(law, objective, problem, entry, len(rests)) for entry in catalogue.entries
+    ]
+    return Landscape(
+        law=law,
+        objective=objective,
+        points=tuple(sorted(points, key=lambda point: point.loss.total)),
+        starts=len(rests),
+        unsettled=tuple(
+            sorted(
+                float(problem.loss(rest.vector)[0]) * problem.loss_unit
+                for rest in rests
+                if not rest.gradient <= STATIONARY
+            )
+        ),
+        initialisation=initialisation,
+        dynamics=dynamics,
+        seed=seed,
+        symmetries=len(catalogue.group),
+        interrupted=interrupted,
+    )
+
+
+def _check(n_latents: int, starts: int, seed: int, initialisation: str, dynamics: str) -> None:
+    for name, value, least in (
+        ("n_latents", n_latents, 1),
+        ("starts", starts, 1),
+        ("seed", seed, 0),
+    ):
+        check_whole(name, value, least, _LARGEST_COUNT)
+    for name, text, options in (
+        ("initialisation", initialisation, tuple(INITIALISATIONS)),
+        ("dynamics", dynamics, DYNAMICS),
+    ):
+        if text not in options:
+            raise InputError(f"{name}: expected one of {', '.join(options)}, got {text!r}")
+
+
+def _described(
+    law: Law, objective: Objective, problem: ScaledProblem, entry: Entry, starts: int
+) -> StationaryPoint:
+    sae = problem.sae(entry.rest.vector)
+    loss = expected_loss(law, sae, objective)
+    live = [i for i, probability in enumerate(loss.firing) if probability > 0]
+    # With every latent dead one is kept, so that there is an SAE to speak of.
+    kind, eigenvalues = shape(problem.loss, entry.rest, live or [0])
+    share = entry.count / starts
+    arrays = law_arrays(law)
+    return StationaryPoint(
+        sae=sae,
+        loss=loss,
+        kind=kind,
+        eigenvalues=tuple(float(value) for value in eigenvalues),
+        flat=int(np.count_nonzero(np.abs(eigenvalues) <= FLAT * np.abs(eigenvalues).max())),
+        gradient=entry.rest.gradient,
+        count=entry.count,
+        share=share,
+        share_error=math.sqrt(share * (1 - share) / starts),
+        closest_code=closest_code(law, sae.W_dec, loss.firing),
+        absorbed=absorbed(arrays, sae.b_dec),
+        dead=sae.d_sae - len(live),
+    )

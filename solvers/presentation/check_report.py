@@ -1,0 +1,304 @@
+"""A cross-check as text and as JSON: what `sae-theory check` prints."""
+
+import math
+import os
+import textwrap
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from solvers.optima.matching import CLOSE, AtomReport
+from solvers.presentation.results import WIDTH, finite_or_none, loss_document
+from solvers.studies.cross_check import CrossCheck
+
+VERDICTS = {
+    "optimum": "at the optimum, as far as is known",
+    "training": "in the optimum's basin, but training is not finished",
+    "basin": "converged, in another basin than the optimum's",
+    "training and basin": "in another basin than the optimum's, and training is not finished",
+    "": "not decided",
+}
+
+
+def check_document(check: CrossCheck) -> dict[str, Any]:
+    """Return the keys of the command `check` for one SAE."""
+    closest = check.closest_code
+    return {
+        "law": check.law.name,
+        "architecture": check.sae.architecture,
+        "objective": asdict(check.objective),
+        "loss": loss_document(check.loss),
+        "judged": loss_document(check.judged),
+        "polished": None
+        if check.polished is None
+        else {
+            **loss_document(check.polished.loss),
+            "converged": check.polished.converged,
+            "decoder": check.polished.sae.W_dec.tolist(),
+            "b_dec": check.polished.sae.b_dec.tolist(),
+        },
+        "optimum": None
+        if check.optimum is None
+        else {
+            **loss_document(check.optimum.loss),
+            "found": check.optimum.found,
+            "decoder": check.optimum.sae.W_dec.tolist(),
+            "b_dec": check.optimum.sae.b_dec.tolist(),
+        },
+        "lower_bound": check.lower_bound,
+        "best_activations": check.best_activations,
+        "gaps": {name: finite_or_none(value) for name, value in asdict(check.gaps).items()},
+        "verdict": check.verdict,
+        "sentences": list(check.sentences),
+        "atoms": [asdict(atom) for atom in check.atoms],
+        "closest_code": None if closest is None else asdict(closest),
+        "b_dec": check.sae.b_dec.tolist(),
+        "absorbed": None if check.absorbed is None else asdict(check.absorbed),
+        "at_origin": list(check.at_origin),
+        "shrinkage": check.shrinkage,
+        "reconstruction_bias": check.reconstruction_bias,
+        "co_firing": check.co_firing.tolist(),
+        "training_loss": None if check.training is None else asdict(check.training),
+        "sampled": None
+        if check.sampled is None
+        else {
+            **asdict(check.sampled),
+            "standard_error": finite_or_none(check.sampled.standard_error),
+        },
+        "notes": list(check.notes),
+    }
+
+
+def losses_of(check: CrossCheck) -> list[tuple[str, float, str]]:
+    """Return name, value and meaning of the losses that the check compares."""
+    rows = [("now", check.loss.total, "the weights as given")]
+    if not math.isclose(check.judged.total, check.loss.total, rel_tol=1e-12):
+        rows.append(
+            ("judged", check.judged.total, "after what the notes say; the gaps count from it")
+        )
+    if check.polished is not None:
+        ended = "" if check.polished.converged else ", not converged"
+        meaning = f"the stationary point its own weights descend to{ended}"
+        rows.append(("polished", check.polished.loss.total, meaning))
+    if check.optimum is not None:
+        meaning = f"the best known of this width: {check.optimum.found}"
+        rows.append(("optimum", check.optimum.loss.total, meaning))
+    if check.best_activations is not None:
+        meaning = "its own atoms and b_dec with the best activations"
+        rows.append(("best activations", check.best_activations, meaning))
+    if check.lower_bound is not None:
+        rows.append(("lower bound", check.lower_bound, "no SAE of this width is below it"))
+    return rows
+
+
+def facts_of(check: CrossCheck) -> list[tuple[str, str]]:
+    """Return what else is known of the SAE, as names and phrases."""
+    facts = []
+    if check.optimum is not None and math.isfinite(check.judged.total):
+        above = max(check.judged.total - check.optimum.loss.total, 0.0)
+        share = 100 * above / check.optimum.loss.total if check.optimum.loss.total else 0.0
+        facts.append(("excess", f"{above:.3g} above the best known, {share:.3g} %"))
+    if check.closest_code is not None:
+        code = check.closest_code
+        angles = f"{code.mean_angle:.2f}° off on average, {code.largest_angle:.2f}° at most"
+        phrase = f"{code.code}, {angles}"
+        if code.mean_angle > CLOSE:
+            phrase = f"none is close; the nearest is {phrase}"
+        if code.unmatched:
+            phrase += f"; no live latent for {len(code.unmatched)} of its atoms"
+        facts.append(("closest code", phrase))
+    dead = [atom.latent for atom in check.atoms if atom.dead]
+    twins = [(atom.latent, atom.duplicate_of) for atom in check.atoms
+             if atom.duplicate_of is not None]  # fmt: skip
+    facts.append(("dead latents", ", ".join(map(str, dead)) or "none"))
+    facts.append(("duplicates", ", ".join(f"{i} of {j}" for i, j in twins) or "none"))
+    facts.append(("b_dec", _vector(check.sae.b_dec.tolist()) + _absorbed(check)))
+    facts.append(("x̂(0)", _vector(check.at_origin)))
+    bias = "" if check.reconstruction_bias is None else (
+        f"; reconstruction bias γ = {check.reconstruction_bias:.4f}"
+    )  # fmt: skip
+    facts.append(("shrinkage", f"E ‖x̂‖² is {100 * check.shrinkage:.2f} % of E ‖x‖²{bias}"))
+    facts.append(("l0", f"{check.loss.l0:.6g} latents fire on average"))
+    if check.training is not None:
+        terms = " + ".join(f"{value:.6g} ({name})" for name, value in check.training.terms.items())
+        left = "".join(f"; without {term}" for term in check.training.left_out)
+        facts.append(("training loss", f"{check.training.total:.10g} = {terms}{left}"))
+    if check.sampled is not None:
+        sampled = check.sampled
+        facts.append(
+            ("sampled", f"{sampled.total:.6g} ± {sampled.standard_error:.2g} from "
+                        f"{sampled.samples} samples, seed {sampled.seed}")
+        )  # fmt: skip
+    return facts
+
+
+def _vector(values: Sequence[float]) -> str:
+    # Adding 0.0 turns -0.0 into 0.
+    return "(" + ", ".join(f"{value + 0.0:.5g}" for value in values) + ")"
+
+
+def _absorbed(check: CrossCheck) -> str:
+    if check.absorbed is None:
+        return ""
+    return (
+        f"; has absorbed the data around {_vector(check.absorbed.towards)}, "
+        f"{check.absorbed.angle:.1f}° off"
+    )
+
+
+def atom_row(atom: AtomReport) -> list[str]:
+    """Return what the table of atoms says of one latent."""
+    remarks = []
+    if atom.dead:
+        remarks.append("dead")
+    if atom.duplicate_of is not None:
+        remarks.append(f"duplicate of {atom.duplicate_of}")
+    return [
+        str(atom.latent),
+        "" if atom.angle is None else f"{atom.angle:.2f}°",
+        f"{atom.norm:.5g}",
+        f"{atom.firing:.5g}",
+        "" if atom.matched is None else str(atom.matched),
+        "" if atom.cosine is None else f"{atom.cosine:.5f}",
+        "" if atom.angle_to_code is None else f"{atom.angle_to_code:.2f}°",
+        ", ".join(remarks),
+    ]
+
+
+ATOM_COLUMNS = ("latent", "angle", "norm", "fires", "atom", "cosine", "off by", "")
+
+
+def check_text(check: CrossCheck) -> str:
+    """Return one SAE's check as lines."""
+    objective = check.objective
+    convention = f"{objective.reconstruction} reconstruction, {objective.sparsity} sparsity"
+    lines = [
+        f"{check.law.name}; {check.sae.architecture} SAE of {check.sae.d_sae} latents; "
+        f"λ = {objective.l1:g}, {convention}, decoder {objective.decoder}",
+        f"verdict          {VERDICTS[check.verdict]}",
+        "",
+    ]
+    lines += [
+        f"{name:<17}{number_text(value):<19}{meaning}" for name, value, meaning in losses_of(check)
+    ]
+    lines.append("")
+    for sentence in check.sentences:
+        lines += wrapped("", f"gap of {sentence}", 4)
+    lines.append("")
+    for name, phrase in facts_of(check):
+        lines += wrapped(f"{name:<17}", phrase, 17)
+    rows = [list(ATOM_COLUMNS), *(atom_row(atom) for atom in check.atoms)]
+    lines += ["", *aligned(rows), ""]
+    lines.append("co-firing: P(both latents fire), on the diagonal P(fires)")
+    lines += aligned([[f"{p:.4f}" for p in row] for row in check.co_firing])
+    for note in check.notes:
+        lines += wrapped("note: ", note, 6)
+    return "\n".join(lines)
+
+
+def wrapped(prefix: str, text: str, indent: int) -> list[str]:
+    """Return a paragraph as lines, those after the first indented."""
+    return textwrap.wrap(
+        text, WIDTH, initial_indent=prefix, subsequent_indent=" " * indent, break_on_hyphens=False
+    )
+
+
+def aligned(rows: Sequence[Sequence[str]], left: Sequence[int] = ()) -> list[str]:
+    """Return the rows of a table, columns aligned to the right but for those named."""
+    widths = [max(len(row[c]) for row in rows) for c in range(len(rows[0]))]
+    return [
+        "  ".join(
+            entry.ljust(width) if c in left else entry.rjust(width)
+            for c, (entry, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
+
+
+COMPARISON_COLUMNS = (
+    "", "SAE", "verdict", "now", "judged", "polished", "optimum", "training", "basin",
+    "amortisation", "code", "angle",
+)  # fmt: skip
+
+
+def comparison_table(
+    checks: Sequence[tuple[str, CrossCheck]],
+) -> tuple[list[str], list[list[str]]]:
+    """Return columns and a row an SAE, numbered from 1.
+
+    What all names begin with is left out, and the column "judged" if it repeats "now".
+    """
+    rows = _comparison_rows(checks)
+    now, judged = COMPARISON_COLUMNS.index("now"), COMPARISON_COLUMNS.index("judged")
+    kept = [c for c in range(len(COMPARISON_COLUMNS))
+            if c != judged or any(row[now] != row[judged] for row in rows)]  # fmt: skip
+    columns = [COMPARISON_COLUMNS[c] for c in kept]
+    return columns, [[row[c] for c in kept] for row in rows]
+
+
+def _comparison_rows(checks: Sequence[tuple[str, CrossCheck]]) -> list[list[str]]:
+    rows = []
+    short = _without_common_folder([name for name, _ in checks])
+    for number, (name, (_, check)) in enumerate(zip(short, checks, strict=True), start=1):
+        polished = None if check.polished is None else check.polished.loss.total
+        optimum = None if check.optimum is None else check.optimum.loss.total
+        code = check.closest_code
+        close = code is not None and code.mean_angle <= CLOSE
+        rows.append(
+            [
+                str(number),
+                name,
+                check.verdict or VERDICTS[""],
+                number_text(check.loss.total, 6),
+                number_text(check.judged.total, 6),
+                number_text(polished, 6),
+                number_text(optimum, 6),
+                number_text(check.gaps.training, 2),
+                number_text(check.gaps.basin, 2),
+                number_text(check.gaps.amortisation, 2),
+                (code.code if close else f"({code.code})") if code else "",
+                f"{code.mean_angle:.1f}°" if code else "",
+            ]
+        )
+    return rows
+
+
+def _without_common_folder(names: Sequence[str]) -> list[str]:
+    folder = os.path.commonpath([os.path.dirname(name) or "." for name in names]) if names else ""
+    if folder in ("", ".", "/"):
+        return list(names)
+    return [os.path.relpath(name, folder) for name in names]
+
+
+def comparison_text(checks: Sequence[tuple[str, CrossCheck]]) -> str:
+    """Return several SAEs' checks, a line each, and their notes."""
+    columns, rows = comparison_table(checks)
+    lines = aligned([columns, *rows], left=(1, 2))
+    for verdict, meaning in VERDICTS.items():
+        if verdict and any(check.verdict == verdict for _, check in checks):
+            lines += wrapped("", f"{verdict}: {meaning}", 4)
+    for note, numbers in shared_notes(checks):
+        lines += wrapped("note: ", f"{note} ({numbers})", 6)
+    return "\n".join(lines)
+
+
+def shared_notes(checks: Sequence[tuple[str, CrossCheck]]) -> list[tuple[str, str]]:
+    """Return every note once, with the numbers of the rows that it is about."""
+    rows: dict[str, list[int]] = {}
+    for number, (_, check) in enumerate(checks, start=1):
+        for note in check.notes:
+            rows.setdefault(note, []).append(number)
+    everyone = len(checks)
+    return [
+        (note, "all" if len(numbers) == everyone else ", ".join(map(str, numbers)))
+        for note, numbers in rows.items()
+    ]
+
+
+def number_text(value: float | None, digits: int = 12) -> str:
+    """Return a number for people: a dash if there is none, "infinite" if it is."""
+    if value is None:
+        return "-"
+    if math.isinf(value):
+        return "infinite"
+    return "0" if abs(value) < 1e-12 else f"{value:.{digits}g}"

@@ -1,0 +1,232 @@
+"""Results as text and as JSON: what the commands print."""
+
+import json
+import math
+import textwrap
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from solvers.autoencoders.autoencoder import Autoencoder
+from solvers.losses.expected_loss import ExpectedLoss
+from solvers.optima.minimize import Optimum
+from solvers.optima.train import Training
+from solvers.studies.verify import CheckedClaim
+
+WIDTH = 100
+_RECONSTRUCTIONS = {
+    "squared": "E ‖x - x̂‖², summed over coordinates",
+    "relative": "E ‖x - x̂‖²/‖x‖²",
+}
+
+
+def to_json(document: dict[str, Any]) -> str:
+    """Return one JSON object; numbers keep all their digits, and NaN is refused."""
+    return json.dumps(document, indent=2, allow_nan=False, ensure_ascii=False)
+
+
+def loss_document(loss: ExpectedLoss) -> dict[str, Any]:
+    """Return the keys of the command `loss`."""
+    return {
+        "total": finite_or_none(loss.total),
+        "reconstruction": finite_or_none(loss.reconstruction),
+        "sparsity": loss.sparsity,
+        "weight_decay": loss.weight_decay,
+        "l1": loss.l1,
+        "l0": loss.l0,
+        "firing": list(loss.firing),
+        **({"infinite": loss.reason} if loss.reason else {}),
+    }
+
+
+def optimum_document(optimum: Optimum) -> dict[str, Any]:
+    """Return the keys of the command `optimum`: those of `loss` and more."""
+    return {
+        **loss_document(optimum),
+        "decoder": optimum.decoder,
+        "b_dec": optimum.sae.b_dec.tolist(),
+        "lower_bound": optimum.lower_bound,
+        "lower_bound_error": optimum.lower_bound_error,
+        "gap": optimum.gap,
+        "converged": optimum.converged,
+        "interrupted": optimum.interrupted,
+        "starts": [
+            {"total": start.total, "converged": start.converged} for start in optimum.starts
+        ],
+    }
+
+
+def claims_document(claims: Sequence[CheckedClaim]) -> dict[str, Any]:
+    """Return the keys of the command `verify`."""
+    return {"claims": [_claim_document(claim) for claim in claims]}
+
+
+def _claim_document(claim: CheckedClaim) -> dict[str, Any]:
+    quantities = [
+        {
+            "name": quantity.name,
+            "formula": quantity.formula,
+            "symbolic": quantity.symbolic,
+            "value": quantity.value,
+            "exact": finite_or_none(quantity.exact),
+            "optimised": finite_or_none(quantity.optimised),
+            "independent": finite_or_none(quantity.independent),
+            "independent_error": quantity.independent_error,
+            "error": finite_or_none(quantity.error),
+            "passed": quantity.passed,
+        }
+        for quantity in claim.quantities
+    ]
+    first = quantities[0] if quantities else {}
+    return {
+        "id": claim.id,
+        "statement": claim.statement,
+        "place": claim.place,
+        "verdict": claim.verdict,
+        "explanation": claim.explanation,
+        **{key: first.get(key) for key in ("symbolic", "exact", "optimised", "independent")},
+        "error": finite_or_none(claim.error),
+        "passed": claim.passed,
+        "quantities": quantities,
+    }
+
+
+def finite_or_none(value: float | None) -> float | None:
+    """Return the number, or None for an infinite or undefined one: JSON has neither."""
+    return value if value is not None and math.isfinite(value) else None
+
+
+def loss_text(loss: ExpectedLoss, sae: Autoencoder) -> str:
+    """Return the parts of a loss as lines, with the convention and the reader's notes."""
+    objective = loss.objective
+    weight = "‖d_i‖ f_i" if objective.sparsity == "decoder-norm" else "f_i"
+    rows = [
+        ("total", loss.total, ""),
+        ("reconstruction", loss.reconstruction, _RECONSTRUCTIONS[objective.reconstruction]),
+        ("sparsity", loss.sparsity, f"{objective.l1:g} · E Σ {weight}"),
+        ("weight decay", loss.weight_decay, f"{objective.weight_decay:g} · (‖W_enc‖² + ‖W_dec‖²)"),
+        ("l1", loss.l1, "E Σ f_i"),
+        ("l0", loss.l0, "latents that fire, on average"),
+    ]
+    lines = [f"{name:<16}{value:<22.15g}{note}".rstrip() for name, value, note in rows]
+    lines.append("firing          " + "  ".join(f"{p:.6g}" for p in loss.firing))
+    lines.append("‖d_i‖           " + "  ".join(f"{norm:.6g}" for norm in sae.decoder_norms))
+    if loss.reason:
+        lines.append(f"infinite: {loss.reason}")
+    lines += [f"note: {note}" for note in sae.notes]
+    return "\n".join(lines)
+
+
+def optimum_text(optimum: Optimum) -> str:
+    """Return the best SAE, the bound and how the starts ended, as lines."""
+    totals = [start.total for start in optimum.starts]
+    reached = sum(total <= optimum.total + 1e-8 for total in totals)
+    converged = sum(start.converged for start in optimum.starts)
+    lines = [
+        loss_text(optimum, optimum.sae),
+        f"{'lower bound':<16}{optimum.lower_bound:<22.15g}no SAE of this width has a smaller loss",
+        f"{'gap':<16}{max(optimum.gap, 0.0):<22.3g}total - lower bound",
+        f"starts          {len(totals)}: {converged} converged, {reached} reached this loss "
+        f"(within 1e-8), worst {max(totals):.6g}",
+        "b_dec           " + "  ".join(f"{b:.6g}" for b in optimum.sae.b_dec + 0.0),
+        "atoms",
+    ]
+    planar = optimum.sae.d_in == 2
+    for atom, firing in zip(optimum.sae.W_dec, optimum.firing, strict=True):
+        angle = f"  at {math.degrees(math.atan2(atom[1], atom[0])):.4f}°" if planar else ""
+        entries = "  ".join(f"{entry: .9f}" for entry in atom)
+        lines.append(f"  {entries}{angle}{'' if firing > 0 else '  dead'}")
+    if not optimum.converged:
+        lines.append("warning: the best start has not converged; try more starts")
+    if optimum.interrupted:
+        lines.append("interrupted: this is the best of the starts that were finished")
+    return "\n".join(lines)
+
+
+def training_document(training: Training) -> dict[str, Any]:
+    """Return the keys of the command `train`: one entry an instance."""
+    return {
+        "steps": training.steps,
+        "interrupted": training.interrupted,
+        "instances": [
+            {**loss_document(loss), "decoder": sae.W_dec.tolist(), "b_dec": sae.b_dec.tolist()}
+            for sae, loss in zip(training.saes, training.losses, strict=True)
+        ],
+    }
+
+
+def training_text(training: Training) -> str:
+    """Return each trained SAE's exact loss, atoms and b_dec as a line."""
+    lines = [f"{training.steps} steps; exact losses on the law"]
+    for number, (sae, loss) in enumerate(zip(training.saes, training.losses, strict=True)):
+        if sae.d_in == 2:
+            angles = sorted(math.degrees(math.atan2(y, x)) for x, y in sae.W_dec)
+            atoms = "atoms at " + " ".join(f"{angle:.2f}°" for angle in angles)
+        else:
+            atoms = f"{sae.d_sae} atoms"
+        dead = sum(firing == 0 for firing in loss.firing)
+        lines.append(
+            f"{number:>4}  {loss.total:<14.9g} {atoms}  ‖b_dec‖ {np.linalg.norm(sae.b_dec):.4f}"
+            + (f"  dead: {dead}" if dead else "")
+        )
+    reasons = {loss.reason.split(", and")[0] for loss in training.losses if loss.reason}
+    lines += [f"infinite: {reason}; see --tie-b-dec" for reason in reasons]
+    if training.interrupted:
+        lines.append("interrupted: these are the weights after the steps that were taken")
+    return "\n".join(lines)
+
+
+def claims_text(claims: Sequence[CheckedClaim]) -> str:
+    """Return the ledger as a table: each claim, its verdict, and its numbers by every route."""
+    header = (
+        f"{'':4}{'symbolic':<34}{'exact':>15}{'optimised':>15}{'independent':>15}{'error':>10}"
+    )
+    lines = ["claim: what the discussion says → verdict", header, "─" * WIDTH]
+    for number, claim in enumerate(claims, start=1):
+        lines += _wrapped(f"{number:>2}. ", f"{claim.id}: {claim.statement}  ({claim.place})")
+        verdict = claim.verdict + (f": {claim.explanation}" if claim.explanation else "")
+        lines += _wrapped("    → ", verdict)
+        for quantity in claim.quantities:
+            # A formula short enough goes beside its name, a longer one on a line of its own.
+            mark = "" if quantity.passed else "  FAILED"
+            lines += _wrapped("      ", f"{quantity.name} = {quantity.formula}")
+            lines.append(
+                f"{'':8}{quantity.value:<30.12g}{_number(quantity.exact):>15}"
+                f"{_number(quantity.optimised):>15}{_number(quantity.independent):>15}"
+                f"{quantity.error:>10.0e}{mark}"
+            )
+        if not claim.passed and not claim.quantities:
+            lines.append("    FAILED")
+        lines.append("")
+    passed = sum(claim.passed for claim in claims)
+    lines.append(f"{passed} of {len(claims)} claims passed")
+    lines += _wrapped("", "largest deviation from the symbolic value: " + _largest(claims))
+    return "\n".join(lines)
+
+
+def _largest(claims: Sequence[CheckedClaim]) -> str:
+    """Return the largest deviation of each route, the independent one with its own estimate."""
+    quantities = [quantity for claim in claims for quantity in claim.quantities]
+    parts = []
+    for route in ("exact", "optimised", "independent"):
+        deviations = [
+            abs(number - quantity.value)
+            for quantity in quantities
+            if (number := getattr(quantity, route)) is not None
+        ]
+        parts.append(f"{route} {max(deviations, default=0.0):.0e}")
+    estimate = max((quantity.independent_error for quantity in quantities), default=0.0)
+    return (
+        f"{', '.join(parts)} (adaptive quadrature; its own error estimates reach {estimate:.0e})"
+    )
+
+
+def _wrapped(prefix: str, text: str) -> list[str]:
+    return textwrap.wrap(
+        text, width=WIDTH, initial_indent=prefix, subsequent_indent=" " * len(prefix)
+    )
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.10g}"

@@ -1,0 +1,369 @@
+"""A trained SAE against the theory: how far from the optimum it is, and why.
+
+Four losses in one convention: now; polished, at the stationary point its own weights descend
+to; the optimum, the best found for the same width; and a lower bound on every SAE's. Between
+them lie the gaps of training, of the basin, and what is open. Beside them, with the best
+activations for its own atoms, lies the amortisation gap.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from solvers.autoencoders.autoencoder import Autoencoder, Sae
+from solvers.autoencoders.objective import CONVENTIONS, Objective
+from solvers.laws.arrays import law_arrays
+from solvers.losses.best_activations import best_activation_loss
+from solvers.losses.expected_loss import ExpectedLoss, expected_loss
+from solvers.losses.piecewise_loss import piecewise_parts
+from solvers.losses.sampled_loss import SampledLoss, sampled_loss
+from solvers.losses.training_loss import TrainingLoss, training_loss
+from solvers.optima.best_known import Best, Known, best_known
+from solvers.optima.matching import (
+    Absorbed,
+    AtomReport,
+    CodeMatch,
+    absorbed,
+    atom_reports,
+    closest_code,
+    unit,
+)
+from solvers.optima.polish import Polished, polish, with_finite_loss
+from solvers.runtime.pictures import Picture, picture
+from solvers.studies.verdicts import Gaps, gaps_of, sentences_of, verdict_of
+from theory.exact.errors import InputError
+from theory.laws.law import Law
+
+Array = NDArray[np.float64]
+
+Progress = Callable[[int, int], None]
+
+# Atoms whose norm is this close to 1 count as unit atoms.
+_UNIT = 1e-6
+
+
+@dataclass(frozen=True)
+class CrossCheck:
+    """What `cross_check` finds.
+
+    Parameters
+    ----------
+    law : Law
+    sae : Autoencoder
+        As given.
+    objective : Objective
+    loss : ExpectedLoss
+        Of the weights as given.
+    judged : ExpectedLoss
+        Of the weights on the objective's constraints, from which the gaps are counted.
+    judged_sae : Autoencoder
+    polished : Polished or None
+    optimum : Best or None
+    lower_bound : float or None
+    best_activations : float or None
+    gaps : Gaps
+    verdict : str
+        "optimum", "training", "basin", "training and basin", or "" if not decided.
+    sentences : tuple of str
+    atoms : tuple of AtomReport
+    closest_code : CodeMatch or None
+    absorbed : Absorbed or None
+    at_origin : tuple of float
+        x̂(0).
+    shrinkage : float
+        E ‖x̂‖² / E ‖x‖².
+    reconstruction_bias : float or None
+        γ = E ‖x̂‖² / E x·x̂, 1 without shrinkage [Rajamanoharan2024a], section 4.
+    co_firing : (n, n) array
+    training : TrainingLoss or None
+    sampled : SampledLoss or None
+    notes : tuple of str
+    """
+
+    law: Law
+    sae: Autoencoder
+    objective: Objective
+    loss: ExpectedLoss
+    judged: ExpectedLoss
+    judged_sae: Autoencoder
+    polished: Polished | None
+    optimum: Best | None
+    lower_bound: float | None
+    best_activations: float | None
+    gaps: Gaps
+    verdict: str
+    sentences: tuple[str, ...]
+    atoms: tuple[AtomReport, ...]
+    closest_code: CodeMatch | None
+    absorbed: Absorbed | None
+    at_origin: tuple[float, ...]
+    shrinkage: float
+    reconstruction_bias: float | None
+    co_firing: Array
+    training: TrainingLoss | None
+    sampled: SampledLoss | None
+    notes: tuple[str, ...]
+
+    def plot(self, path: str | Path | None = None) -> Picture:
+        """Return the picture: support, atoms before and after polishing, the optimum's.
+
+        With a `path` it is written, too; the suffix says the format: .png, .svg or .pdf.
+        """
+        return picture(self, path)
+
+    def layers(self) -> list[tuple[str, Autoencoder, tuple[float, ...]]]:
+        """Return what the picture shows: a label, an SAE and who fires."""
+        shown = [("now", self.judged_sae, self.judged.firing)]
+        if self.polished is not None:
+            shown.append(("polished", self.polished.sae, self.polished.loss.firing))
+        if self.optimum is not None:
+            shown.append(("optimum", self.optimum.sae, self.optimum.loss.firing))
+        return shown
+
+
+def objective_for(sae: Autoencoder, l1: float | None = None, **given: object) -> Objective:
+    """Return the objective of the SAE's own library, with what is given in its place.
+
+    Raises
+    ------
+    InputError
+        If λ is neither given nor in the file, and the SAE was trained with one.
+
+    Examples
+    --------
+    >>> from solvers.autoencoders.autoencoder import Origin
+    >>> sae = Sae([[1.0]], [0], [[1.0]], [0], Origin(convention="saelens-standard", l1=0.1))
+    >>> objective_for(sae).sparsity
+    'decoder-norm'
+    """
+    origin = sae.origin
+    own = CONVENTIONS.get(origin.convention)
+    if l1 is None:
+        without = sae.architecture in ("TopK", "JumpReLU")
+        if origin.l1 is None and not without:
+            raise InputError("--l1: expected λ, which this file does not hold")
+        l1 = 0.0 if origin.l1 is None else origin.l1
+        if own is not None:
+            l1 = own.objective(l1, sae.d_in).l1
+    fields: dict[str, object] = {}
+    if own is not None:
+        fields = {"reconstruction": own.reconstruction, "sparsity": own.sparsity,
+                  "decoder": own.decoder}  # fmt: skip
+    fields |= {name: value for name, value in given.items() if value is not None}
+    return Objective(l1, **fields)  # type: ignore[arg-type]  # validated there
+
+
+def cross_check(
+    law: Law,
+    sae: Autoencoder,
+    objective: Objective | None = None,
+    *,
+    starts: int | None = None,
+    seed: int = 0,
+    samples: int = 0,
+    known: Known | None = None,
+    progress: Progress | None = None,
+) -> CrossCheck:
+    """Hold a trained SAE against the optimum of its law, width and objective.
+
+    Parameters
+    ----------
+    law : Law
+    sae : Autoencoder
+    objective : Objective, optional
+        By default that of the file that the SAE comes from, see `objective_for`.
+    starts : int, optional
+        Random starts for the optimum, beside the law's codes and the SAE itself; by default
+        32, for the relative reconstruction 4.
+    seed : int
+    samples : int
+        If positive, a Monte Carlo estimate from so many samples is added.
+    known : dict, optional
+        Optima of earlier checks; looked up first, and added to.
+    progress : callable, optional
+        Called with how many starts are done, and of how many.
+
+    Raises
+    ------
+    InputError
+        If the SAE's d_in is not the law's d, or as `expected_loss`.
+
+    Examples
+    --------
+    The axis-aligned SAE sits on a saddle; a small push takes it to the optimum:
+
+    >>> from solvers.autoencoders.frames import frame_sae
+    >>> from theory import load_law
+    >>> check = cross_check(load_law("shared"), frame_sae(0.0, 0.05), Objective(l1=0.1))
+    >>> check.verdict, check.closest_code.code, round(check.optimum.loss.total, 9)
+    ('training', 'axis-aligned', 0.068240141)
+    """
+    objective = objective_for(sae) if objective is None else objective
+    loss = expected_loss(law, sae, objective)
+    judged_sae, objective_used, notes = _on_constraints(law, sae, objective)
+    judged = expected_loss(law, judged_sae, objective_used)
+    arrays = law_arrays(law)
+
+    polished = optimum = None
+    if isinstance(judged_sae, Sae) and objective_used.has_minimum:
+        polished = polish(law, judged_sae, objective_used)
+        if polished.saddle:
+            notes.append(
+                "the stationary point that its weights first fall to is a saddle; after a small "
+                "push they fall on to the one that is counted"
+            )
+    if objective_used.has_minimum and objective_used.l1 > 0:
+        optimum = best_known(
+            law, sae.d_sae, objective_used, polished, starts, seed, known, progress
+        )
+    if objective.l1 == 0:
+        notes.append(
+            "λ = 0: only the error counts, so there is nothing to compare; a λ, as with --l1, "
+            "adds the best activations, an optimum and a lower bound"
+        )
+    elif not isinstance(sae, Sae):
+        notes.append(
+            f"{sae.architecture} SAEs jump, so their loss has no gradient to polish by; the "
+            "optimum is that of a ReLU SAE of the same width, the lower bound holds for every "
+            "encoder"
+        )
+    best_activations = None
+    if objective_used.reconstruction == "squared" and objective_used.l1 > 0:
+        try:
+            best_activations = best_activation_loss(law, judged_sae, objective_used)
+        except InputError as error:
+            notes.append(f"amortisation gap not computed: {error}")
+    gaps = gaps_of(judged.total, polished, optimum, best_activations)
+    closest = closest_code(law, sae.W_dec, loss.firing)
+    parts = piecewise_parts(arrays, sae)
+    try:
+        training = training_loss(law, sae)
+    except InputError as error:
+        training = None
+        notes.append(f"training loss not computed: {error}")
+    spread = float(np.trace(arrays.second_moment))
+    with_x = (spread + parts.norm - parts.reconstruction) / 2
+    return CrossCheck(
+        law=law,
+        sae=sae,
+        objective=objective,
+        loss=loss,
+        judged=judged,
+        judged_sae=judged_sae,
+        polished=polished,
+        optimum=optimum,
+        lower_bound=None if optimum is None else optimum.lower_bound,
+        best_activations=best_activations,
+        gaps=gaps,
+        verdict=verdict_of(gaps, polished, optimum),
+        sentences=sentences_of(gaps, polished, optimum),
+        atoms=atom_reports(sae, loss.firing, closest, law),
+        closest_code=closest,
+        absorbed=absorbed(arrays, sae.b_dec),
+        at_origin=tuple(float(x) for x in sae.reconstruction(np.zeros((1, sae.d_in)))[0]),
+        shrinkage=parts.norm / spread if spread > 0 else 1.0,
+        reconstruction_bias=parts.norm / with_x if with_x > 0 else None,
+        co_firing=parts.firing,
+        training=training,
+        sampled=sampled_loss(law, sae, objective, samples, seed) if samples else None,
+        notes=(*sae.notes, *notes, *_infinite(loss)),
+    )
+
+
+def _with_optimum(check: CrossCheck, optimum: Best) -> CrossCheck:
+    """Return the check against another optimum, one that was found later."""
+    gaps = gaps_of(check.judged.total, check.polished, optimum, check.best_activations)
+    return replace(
+        check,
+        optimum=optimum,
+        gaps=gaps,
+        verdict=verdict_of(gaps, check.polished, optimum),
+        sentences=sentences_of(gaps, check.polished, optimum),
+    )
+
+
+def _infinite(loss: ExpectedLoss) -> tuple[str, ...]:
+    if not loss.reason:
+        return ()
+    return (
+        f"the loss is infinite: {loss.reason}; its samples have neither mean nor variance. The "
+        "gaps are those of the same weights with b_dec = -Σ ReLU(b_i) d_i",
+    )
+
+
+def _on_constraints(
+    law: Law, sae: Autoencoder, objective: Objective
+) -> tuple[Autoencoder, Objective, list[str]]:
+    """Return the SAE that the gaps are counted from, its objective, and what was done."""
+    notes = []
+    scale_free = objective.sparsity == "decoder-norm" and objective.weight_decay == 0
+    if scale_free:
+        # The penalty does not see how a latent's scale is shared by its two layers.
+        objective = replace(objective, decoder="unit")
+    norms = sae.decoder_norms
+    if objective.decoder == "unit" and np.abs(norms - 1).max() > _UNIT:
+        told = "the loss stays the same" if scale_free else "the gaps are counted from there"
+        notes.append(f"atoms are normalised, f_i ‖d_i‖ in place of f_i; {told}")
+        if not norms.all():
+            notes.append("zero atoms reconstruct nothing; their latents are switched off")
+        if isinstance(sae, Sae):
+            sae = _with_unit_atoms(sae)
+        else:
+            # The same loss without touching what decides who fires.
+            objective = replace(objective, sparsity="decoder-norm")
+    if isinstance(sae, Sae):
+        return with_finite_loss(law, sae, objective), objective, notes
+    return sae, objective, notes
+
+
+def _with_unit_atoms(sae: Sae) -> Sae:
+    """Return the SAE of the same x̂ whose atoms have norm 1; latents of zero atoms are off."""
+    norms = sae.decoder_norms
+    W_dec, b_enc = unit(sae.W_dec), sae.b_enc * norms
+    zero = norms == 0
+    W_dec[zero, 0] = 1.0
+    b_enc[zero] = -1.0
+    return Sae(sae.W_enc * norms, b_enc, W_dec, sae.b_dec, sae.origin)
+
+
+def cross_check_all(
+    law: Law,
+    saes: Sequence[tuple[str, Autoencoder, Objective]],
+    *,
+    starts: int | None = None,
+    seed: int = 0,
+    samples: int = 0,
+    progress: Progress | None = None,
+) -> list[tuple[str, CrossCheck]]:
+    """Check several SAEs of one law, each optimum once.
+
+    An SAE's own stationary point may be the best known; the others are then held against it.
+    An interrupt returns the checks that were finished, if any.
+    """
+    known: Known = {}
+    done: list[tuple[str, CrossCheck]] = []
+    try:
+        for number, (name, sae, objective) in enumerate(saes, start=1):
+            # One SAE shows its starts, several show how many are done.
+            check = cross_check(
+                law, sae, objective, starts=starts, seed=seed, samples=samples, known=known,
+                progress=progress if len(saes) == 1 else None,
+            )  # fmt: skip
+            done.append((name, check))
+            if progress is not None and len(saes) > 1:
+                progress(number, len(saes))
+    except KeyboardInterrupt:
+        if not done:
+            raise
+    return [(name, _against_best(check, known)) for name, check in done]
+
+
+def _against_best(check: CrossCheck, known: Known) -> CrossCheck:
+    mine = check.optimum
+    if mine is None:
+        return check
+    best = known[id(check.law), check.sae.d_sae, mine.loss.objective]
+    return _with_optimum(check, best) if best.loss < mine.loss else check

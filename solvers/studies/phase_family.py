@@ -1,0 +1,149 @@
+"""Laws, objectives and widths over two parameters: what a phase diagram is drawn of."""
+
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, replace
+from itertools import product
+from typing import Any
+
+from solvers.autoencoders.objective import Objective
+from solvers.runtime.arguments import check_whole
+from solvers.studies.phase_axis import OBJECTIVE_AXES, WIDTH_AXIS, Axis
+from theory.codes.code import Code, codes_of
+from theory.exact.errors import InputError
+from theory.laws.law import Law
+from theory.laws.law_files import (
+    TWO_FEATURES,
+    TwoFeatures,
+    is_law_file,
+    law_document,
+    law_from_dict,
+    load_law_with,
+    preset_settings,
+    settings_of,
+)
+from theory.two_features.phases import OptimalPair, optimal_pair
+
+_LARGEST_COUNT = 10**6
+
+
+@dataclass(frozen=True)
+class Family:
+    """Laws, objectives and widths over two parameters; small enough to be sent to any process.
+
+    Parameters
+    ----------
+    law : str
+        A preset with settings, or the path of a law file.
+    x, y : Axis
+    n_latents : int ≥ 1
+    objective : Objective
+    starts : int ≥ 1
+        Random starts for the optimum at every point, beside those from the codes.
+    seed : int ≥ 0
+
+    Raises
+    ------
+    InputError
+        For an axis that the law does not have, both axes the same, or a corner of the grid at
+        which law, objective or width is not valid.
+
+    Examples
+    --------
+    >>> family = Family("shared", Axis("l1", 1, 2, 2), Axis("latents", 4, 6, 3), 4, Objective(0.1))
+    >>> law, objective, width = family.at(2.0, 6.0)
+    >>> objective.l1, width
+    (2.0, 6)
+    """
+
+    law: str
+    x: Axis
+    y: Axis
+    n_latents: int
+    objective: Objective
+    starts: int = 8
+    seed: int = 0
+    #: The contents of the law file, read once: it may change, or be on another machine.
+    law_file: dict[str, Any] | None = field(init=False, default=None)
+
+    def __post_init__(self) -> None:
+        if self.x.name == self.y.name:
+            raise InputError(f"{self.x.name}: expected two different axes")
+        known = (*settings_of(self.law), *OBJECTIVE_AXES, WIDTH_AXIS)
+        for axis in (self.x, self.y):
+            if axis.name not in known:
+                raise InputError(f"{axis.name}: expected one of {', '.join(known)}")
+        check_whole("starts", self.starts, 1, _LARGEST_COUNT)
+        check_whole("seed", self.seed, 0, _LARGEST_COUNT)
+        if is_law_file(self.law):
+            object.__setattr__(self, "law_file", law_document(self.law))
+        # Ranges are convex, so what the corners allow the points between do.
+        for x, y in product((self.x.low, self.x.high), (self.y.low, self.y.high)):
+            law, objective, width = self.at(x, y)
+            objective.check_has_minimum()
+            self.codes(law, width)
+
+    def at(self, x: float, y: float) -> tuple[Law, Objective, int]:
+        """Return law, objective and width at a point."""
+        settings = self._settings(x, y)
+        if self.law_file is None:
+            law = load_law_with(self.law, settings)
+        else:
+            law = law_from_dict({**self.law_file, **settings}, name=self.law)
+        return law, self._objective(x, y), self._width(x, y)
+
+    def codes(self, law: Law, width: int) -> list[Code]:
+        """Return the named codes of a law that a width has room for."""
+        found = [code for code in codes_of(law) if len(code.atoms) <= width]
+        if not found:
+            raise InputError(
+                f"{WIDTH_AXIS}: expected at least as many as the atoms of a named code of "
+                f"{self.law}, got {width}"
+            )
+        return found
+
+    def pair(self, x: float, y: float) -> OptimalPair | None:
+        """Return the optimal pair of atoms at a point, if the family is that of two features.
+
+        None if the objective has no closed form, or amplitudes are uniform and not shared.
+        """
+        if self.law.partition(":")[0] != TWO_FEATURES:
+            return None
+        objective = self._objective(x, y)
+        penalised = objective.decoder == "unit" or objective.sparsity == "decoder-norm"
+        squared = objective.reconstruction == "squared" and not objective.weight_decay
+        given = TwoFeatures.of({**preset_settings(self.law)[1], **self._settings(x, y)})
+        solved = penalised and squared and objective.l1 > 0 and given.is_shared
+        if self._width(x, y) != 2 or not solved:
+            return None
+        # Rounding may hide the solutions of every phase.
+        with suppress(ArithmeticError):
+            return optimal_pair(
+                given.first_alone, given.second_alone, given.both, given.angle, objective.l1,
+                uniform=given.is_uniform,
+            )  # fmt: skip
+        return None
+
+    def document(self) -> dict[str, Any]:
+        """Return what the family is, in JSON's types."""
+        return asdict(self)
+
+    def _values(self, x: float, y: float) -> dict[str, float]:
+        return {self.x.name: x, self.y.name: y}
+
+    def _settings(self, x: float, y: float) -> dict[str, float]:
+        others = (*OBJECTIVE_AXES, WIDTH_AXIS)
+        return {name: v for name, v in self._values(x, y).items() if name not in others}
+
+    def _objective(self, x: float, y: float) -> Objective:
+        values = self._values(x, y)
+        return replace(
+            self.objective,
+            l1=values.get("l1", self.objective.l1),
+            weight_decay=values.get("weight_decay", self.objective.weight_decay),
+        )
+
+    def _width(self, x: float, y: float) -> int:
+        width = int(self._values(x, y).get(WIDTH_AXIS, self.n_latents))
+        if width < 1:
+            raise InputError(f"{WIDTH_AXIS}: expected a whole number ≥ 1, got {width}")
+        return width

@@ -1,0 +1,111 @@
+"""The gaps between an SAE's losses, the verdict they come to, and what each means in words."""
+
+import math
+from dataclasses import dataclass
+
+from solvers.optima.best_known import Best
+from solvers.optima.polish import Polished
+
+#: Gaps below this share of the optimum's loss are not worth a verdict.
+NOTABLE = 1e-3
+#: A lower bound this close, relatively, is attained.
+ATTAINED = 1e-9
+
+
+@dataclass(frozen=True)
+class Gaps:
+    """Differences of losses; None where the mathematics does not reach.
+
+    Parameters
+    ----------
+    training : float or None
+        Now less polished.
+    basin : float or None
+        Polished less optimum.
+    amortisation : float or None
+        Now less the loss of its own atoms and b_dec with the best activations.
+    bound : float or None
+        Optimum less lower bound.
+    """
+
+    training: float | None
+    basin: float | None
+    amortisation: float | None
+    bound: float | None
+
+
+def gaps_of(
+    now: float, polished: Polished | None, optimum: Best | None, best_activations: float | None
+) -> Gaps:
+    """Return the gaps between the losses of one SAE."""
+    end = None if polished is None else polished.loss.total
+    least = None if optimum is None else optimum.loss.total
+    return Gaps(
+        training=_difference(now, end),
+        basin=_difference(end, least),
+        amortisation=_difference(now, best_activations),
+        bound=_difference(least, None if optimum is None else optimum.lower_bound),
+    )
+
+
+def _difference(larger: float | None, smaller: float | None) -> float | None:
+    if larger is None or smaller is None:
+        return None
+    # Losses that agree to rounding are the same.
+    return 0.0 if math.isclose(larger, smaller, rel_tol=1e-13) else larger - smaller
+
+
+def verdict_of(gaps: Gaps, polished: Polished | None, optimum: Best | None) -> str:
+    """Return "optimum", "training", "basin", "training and basin", or "" if not decided."""
+    if gaps.training is None or gaps.basin is None or optimum is None or polished is None:
+        return ""
+    least = NOTABLE * optimum.loss.total
+    if gaps.basin > least and not polished.converged:
+        # What stopped there may be no stationary point.
+        return ""
+    named = [name for name in ("training", "basin") if getattr(gaps, name) > least]
+    return " and ".join(named) or "optimum"
+
+
+def sentences_of(gaps: Gaps, polished: Polished | None, optimum: Best | None) -> tuple[str, ...]:
+    """Say what each gap means."""
+    said = []
+    nothing = ATTAINED * (optimum.loss.total if optimum is not None else 1.0)
+    if gaps.training is not None:
+        said.append(
+            f"training: from its own weights the exact loss falls by {gaps.training:.3g}; so much "
+            "is left to more training, a smaller rate or less noise"
+            if gaps.training > nothing
+            else "training: from its own weights the exact loss falls no further"
+        )
+    if gaps.basin is not None and polished is not None:
+        if gaps.basin <= nothing:
+            told = "what it falls to is the best known"
+        elif polished.converged:
+            told = (
+                f"the stationary point it falls to is {gaps.basin:.3g} above the best known; no "
+                "further training leaves it"
+            )
+        else:
+            told = (
+                f"polishing stopped {gaps.basin:.3g} above the best known without converging, "
+                "so this need not be a basin"
+            )
+        said.append(f"basin: {told}")
+    if gaps.amortisation is not None:
+        said.append(
+            f"amortisation: the best activations for its own atoms and b_dec would save "
+            f"{gaps.amortisation:.3g}; so much does a one-layer encoder cost here"
+            if gaps.amortisation > nothing
+            else "amortisation: no activations for its own atoms and b_dec do better"
+        )
+    if gaps.bound is not None and optimum is not None:
+        said.append(
+            f"bound: no SAE of this width has a loss below {optimum.lower_bound:.6g}; "
+            + (
+                "the best known attains it, so it is the optimum"
+                if gaps.bound <= nothing
+                else f"the best known is {gaps.bound:.3g} above that, which is open"
+            )
+        )
+    return tuple(said)

@@ -1,0 +1,387 @@
+"""A trained SAE against the optimum: gaps, verdicts, atoms, and the best activations."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.optimize import nnls
+
+from solvers import (
+    InputError,
+    Objective,
+    Sae,
+    cross_check,
+    expected_loss,
+    load_checkpoint,
+    minimize_loss,
+)
+from solvers.autoencoders.architectures import GatedSae, JumpReluSae, TopKSae
+from solvers.autoencoders.autoencoder import Origin
+from solvers.autoencoders.frames import frame_sae
+from solvers.laws.arrays import law_arrays
+from solvers.losses.best_activations import best_activation_loss
+from solvers.losses.sampled_loss import sampled_loss
+from solvers.optima.matching import match
+from solvers.optima.train import Sampler
+from solvers.studies.cross_check import CrossCheck, cross_check_all, objective_for
+from theory import law_from_dict, load_law, preset
+from theory.laws.law import shared_amplitudes
+
+TRAINED = Path(__file__).parents[1] / "data" / "trained"
+MANIFEST = json.loads((TRAINED / "manifest.json").read_text())
+L1 = Objective(l1=0.1)
+OPTIMUM = 0.0682401409012
+
+
+def turned(sae: Sae, latent: int, degrees: float) -> Sae:
+    """Return the SAE with one atom turned."""
+    angle = np.radians(degrees)
+    atoms = sae.W_dec.copy()
+    rotation = [[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]]
+    atoms[latent] = atoms[latent] @ np.array(rotation)
+    return Sae(sae.W_enc, sae.b_enc, atoms, sae.b_dec)
+
+
+def trained(name: str) -> CrossCheck:
+    (entry,) = [entry for entry in MANIFEST if entry["name"] == name]
+    sae = load_checkpoint(TRAINED / entry["path"])
+    return cross_check(law_from_dict(entry["law"]), sae, objective_for(sae), starts=16)
+
+
+def test_an_atom_turned_by_three_degrees_polishes_back() -> None:
+    check = cross_check(preset("shared"), turned(frame_sae(np.pi / 4, 0.05), 1, 3.0), L1)
+    assert check.verdict == "training"
+    assert check.polished is not None
+    assert check.polished.loss.total == pytest.approx(OPTIMUM, abs=1e-9)
+    assert check.gaps.training == pytest.approx(check.loss.total - OPTIMUM, abs=1e-9)
+    assert abs(check.gaps.basin or 0.0) < 1e-9
+
+
+def test_a_converged_sae_has_neither_gap() -> None:
+    check = trained("saelens_standard_D1_d4_l10.1_s3")
+    assert check.verdict == "optimum"
+    assert check.closest_code is not None
+    assert (check.closest_code.code, check.closest_code.unmatched) == ("diagonal", ())
+    assert check.closest_code.mean_angle < 0.1
+    assert check.absorbed is None
+
+
+def test_a_ray_absorbed_into_b_dec_is_a_basin() -> None:
+    check = trained("saelens_standard_D1_d4_l10.1_s0")
+    assert check.verdict == "basin"
+    assert check.gaps.basin == pytest.approx(0.05602, abs=1e-5)
+    assert check.gaps.training is not None
+    assert check.gaps.training < 1e-5
+    assert check.absorbed is not None
+    assert np.sign(check.absorbed.towards).tolist() == [1, -1]
+    assert check.absorbed.angle < 2
+    assert any("atoms are normalised" in note for note in check.notes)
+
+
+@pytest.mark.parametrize("name", ["shared", "independent"])
+@pytest.mark.parametrize("width", [1, 3, 5])
+def test_losses_come_in_order_and_gaps_are_their_differences(name: str, width: int) -> None:
+    rng = np.random.default_rng(width)
+    atoms = rng.normal(size=(width, 2))
+    atoms /= np.linalg.norm(atoms, axis=1, keepdims=True)
+    sae = Sae(atoms.T, np.full(width, -0.05), atoms, rng.normal(size=2) / 8)
+    check = cross_check(preset(name), sae, L1, starts=8)
+    assert check.polished is not None
+    assert check.optimum is not None
+    assert check.best_activations is not None
+    assert check.lower_bound is not None
+    now, polished, best = check.loss.total, check.polished.loss.total, check.optimum.loss.total
+    rounding = 1e-12
+    assert check.lower_bound <= best + rounding
+    assert best <= polished + rounding
+    assert polished <= now + rounding
+    assert check.best_activations <= now + 1e-12
+    assert check.gaps.training == pytest.approx(now - polished, abs=1e-13)
+    assert check.gaps.basin == pytest.approx(polished - best, abs=1e-13)
+    assert check.gaps.bound == pytest.approx(best - check.lower_bound, abs=1e-13)
+    assert check.gaps.amortisation == pytest.approx(now - check.best_activations, abs=1e-13)
+    assert [said.split(":")[0] for said in check.sentences] == [
+        "training",
+        "basin",
+        "amortisation",
+        "bound",
+    ]
+
+
+def test_of_a_relative_loss_without_a_mean_the_report_says_so() -> None:
+    law = preset("shared")
+    sae = Sae(frame_sae(np.pi / 4).W_enc, np.full(4, -0.01), frame_sae(np.pi / 4).W_dec, [0.1, 0])
+    check = cross_check(law, sae, Objective(0.1, "relative"), starts=1)
+    assert check.loss.total == np.inf
+    assert np.isfinite(check.judged.total)
+    assert any("the loss is infinite" in note for note in check.notes)
+    assert check.best_activations is None
+    assert check.at_origin == pytest.approx((0.1, 0.0))
+
+
+def test_other_architectures_are_measured_as_far_as_the_mathematics_goes() -> None:
+    law, base = preset("shared"), frame_sae(np.pi / 4, 0.05)
+    gated = GatedSae(base, base.W_enc, base.b_enc)
+    check = cross_check(law, gated, L1, starts=4)
+    assert check.loss.total == pytest.approx(OPTIMUM, abs=1e-12)
+    assert check.gaps.training is check.gaps.basin is None
+    assert check.gaps.amortisation == pytest.approx(0, abs=1e-12)
+    assert check.verdict == ""
+    without = cross_check(law, TopKSae(base, 1), Objective(l1=0.0))
+    assert without.optimum is without.lower_bound is None
+    assert without.co_firing[0].tolist() == pytest.approx([0.25 * 0.9646446609, 0, 0, 0])
+
+
+def test_several_saes_share_their_optimum() -> None:
+    law, sae = preset("shared"), frame_sae(0.3, 0.05)
+    seen: list[tuple[int, int]] = []
+    checks = cross_check_all(
+        law,
+        [("one", sae, L1), ("two", turned(sae, 0, 1.0), L1), ("three", sae, Objective(l1=0.2))],
+        starts=2,
+        progress=lambda done, total: seen.append((done, total)),
+    )
+    assert seen == [(1, 3), (2, 3), (3, 3)]
+    assert [name for name, _ in checks] == ["one", "two", "three"]
+    one, two, three = (check.optimum for _, check in checks)
+    assert one is not None
+    assert two is not None
+    assert one.loss is two.loss
+    assert three is not one
+
+
+def test_the_objective_comes_with_the_file_and_gives_way_to_what_is_said() -> None:
+    sae = frame_sae(0.0).with_origin(Origin(convention="dictionary-learning", l1=0.3))
+    assert objective_for(sae) == Objective(l1=0.3)
+    assert objective_for(sae, 0.2, sparsity="decoder-norm").sparsity == "decoder-norm"
+    with pytest.raises(InputError, match="--l1: expected λ, which this file does not hold"):
+        objective_for(frame_sae(0.0))
+    assert objective_for(TopKSae(frame_sae(0.0), 1)).l1 == 0
+
+
+def test_dead_and_duplicate_latents_and_the_assignment() -> None:
+    frame = frame_sae(np.pi / 4, 0.05)
+    atoms = np.vstack([frame.W_dec, frame.W_dec[1], [[0.0, 1.0]]])
+    W_enc = np.hstack([frame.W_enc, frame.W_enc[:, [1]], [[0.0], [1.0]]])
+    biases = np.array([*frame.b_enc, -0.05, -9.0])
+    W_enc[:, 1] /= 2
+    sae = Sae(W_enc, biases, atoms, [0, 0])
+    check = cross_check(preset("shared"), sae, L1, starts=4)
+    assert [atom.dead for atom in check.atoms] == [False] * 5 + [True]
+    assert [atom.duplicate_of for atom in check.atoms] == [None] * 4 + [1, None]
+    matched = [atom.matched for atom in check.atoms]
+    assert sorted(m for m in matched if m is not None) == [0, 1, 2, 3]
+    assert matched[5] is None
+    assert check.atoms[5].angle == pytest.approx(90)
+
+
+def test_the_assignment_is_the_best_of_all() -> None:
+    from itertools import permutations  # noqa: PLC0415
+
+    rng = np.random.default_rng(0)
+    for _ in range(10):
+        atoms, code = rng.normal(size=(5, 3)), rng.normal(size=(4, 3))
+        found = match(atoms, [0, 2, 3, 4], code, "code")
+        unit = [array / np.linalg.norm(array, axis=1, keepdims=True) for array in (atoms, code)]
+        cosines = unit[0][[0, 2, 3, 4]] @ unit[1].T
+        best = max(sum(cosines[i, p[i]] for i in range(4)) for p in permutations(range(4)))
+        total = sum(unit[0][i] @ unit[1][j] for i, j in found.pairs)
+        assert total == pytest.approx(best)
+
+
+def test_shrinkage_is_that_of_the_reconstruction() -> None:
+    law, sae = load_law("independent"), frame_sae(0.2, 0.1)
+    check = cross_check(law, sae, Objective(l1=0.2), starts=2)
+    x = Sampler(law_arrays(law))(np.random.default_rng(0), 400_000)
+    x_hat = sae.reconstruction(x)
+    norm = (x_hat**2).sum(axis=1)
+    assert check.shrinkage == pytest.approx(norm.mean() / (x**2).sum(axis=1).mean(), rel=5e-3)
+    gamma = norm.mean() / (x * x_hat).sum(axis=1).mean()
+    assert check.reconstruction_bias == pytest.approx(gamma, rel=5e-3)
+
+
+def best_by_nnls(x: np.ndarray[Any, Any], atoms: Any, weights: Any, l1: float) -> float:
+    """Minimise ‖x - fD‖² + λ w·f over f ≥ 0 as a nonnegative least squares problem.
+
+    (ε w·f + λ/(2ε))² is λ w·f and a constant, up to ε² (w·f)².
+    """
+    small = 1e-5
+    stacked = np.vstack([atoms.T, small * weights[None]])
+    target = np.append(x, -l1 / (2 * small))
+    f, _ = nnls(stacked, target, maxiter=1000)
+    return float(((x - f @ atoms) ** 2).sum() + l1 * weights @ f)
+
+
+@pytest.mark.parametrize("sparsity", ["l1", "decoder-norm"])
+@pytest.mark.parametrize("name", ["shared", "independent:onehot_probability=0.5"])
+def test_best_activations_against_nonnegative_least_squares(name: str, sparsity: str) -> None:
+    law = load_law(name)
+    rng = np.random.default_rng(2)
+    x = Sampler(law_arrays(law))(rng, 1500)
+    for n in (1, 3, 6):
+        atoms = rng.normal(size=(n, 2))
+        sae = Sae(np.ones((2, n)), np.zeros(n), atoms, rng.normal(size=2) / 8)
+        objective = Objective(0.3, sparsity=sparsity)
+        weights = sae.decoder_norms if sparsity == "decoder-norm" else np.ones(n)
+        losses = np.array([best_by_nnls(p - sae.b_dec, atoms, weights, 0.3) for p in x])
+        error = losses.std() / np.sqrt(len(losses))
+        exact = best_activation_loss(law, sae, objective)
+        assert abs(exact - losses.mean()) <= 4 * error
+
+
+def test_best_activations_in_three_dimensions_and_with_odd_atoms() -> None:
+    """Three orthogonal atoms: a sum of soft thresholds; zero and repeated atoms add nothing."""
+    law = law_from_dict({"sets": [2, 1], "embedding": [[1, 0, 0], [0, 1, 0], [0, 0, 1]]})
+    atoms = np.vstack([np.eye(3), np.zeros((1, 3)), np.eye(3)[:1]])
+    sae = Sae(np.ones((3, 5)), np.zeros(5), atoms, np.zeros(3))
+    # Of the first set one amplitude a, of the second one b: h(a) + h(b), h(r) = λr - λ²/4.
+    l1 = 0.2
+    one = l1 / 2 - l1**2 / 4 + l1**3 / 24
+    assert best_activation_loss(law, sae, Objective(l1)) == pytest.approx(2 * one, abs=1e-14)
+    with pytest.raises(InputError, match="reconstruction: expected 'squared'"):
+        best_activation_loss(law, sae, Objective(l1, "relative"))
+    many = np.random.default_rng(0).normal(size=(60, 3))
+    wide = Sae(many.T, np.zeros(60), many, np.zeros(3))
+    with pytest.raises(InputError, match="latents: expected fewer than 60 in 3 dimensions"):
+        best_activation_loss(law, wide, Objective(0.0))
+
+
+def test_best_activations_at_points_among_six_atoms() -> None:
+    """A point is reached by its two neighbours of six; the law is four points."""
+    angles = np.pi / 3 * np.arange(6)
+    atoms = np.column_stack([np.cos(angles), np.sin(angles)])
+    corners = [(a, b) for a in (-0.5, 0.5) for b in (-0.5, 0.5)]
+    expected = np.mean([best_by_nnls(np.array(c), atoms, np.ones(6), 0.1) for c in corners])
+    law = shared_amplitudes([(1, "1/2", "1/2")])
+    sae = Sae(atoms.T, np.zeros(6), atoms, [0, 0])
+    assert best_activation_loss(law, sae, L1) == pytest.approx(float(expected), abs=1e-9)
+
+
+def test_a_sampled_second_opinion() -> None:
+    law, sae = load_law("independent"), frame_sae(0.3, 0.1)
+    for objective in (
+        Objective(0.2, weight_decay=0.01),
+        Objective(0.2, "relative", "decoder-norm"),
+    ):
+        exact = expected_loss(law, sae, objective).total
+        found = sampled_loss(law, sae, objective, 200_000, seed=1)
+        assert found == sampled_loss(law, sae, objective, 200_000, seed=1)
+        assert abs(found.total - exact) <= 4 * found.standard_error
+    assert sampled_loss(law, sae, L1, 1).standard_error == np.inf
+    check = cross_check(law, sae, L1, starts=1, samples=1000)
+    assert check.sampled is not None
+    assert check.sampled.samples == 1000
+
+
+def test_rescaled_latents_are_the_same_sae_to_a_scale_free_penalty() -> None:
+    law, sae = preset("shared"), frame_sae(0.4, 0.05)
+    scale = np.array([0.5, 2.0, 3.0, 1.0])
+    twin = Sae(sae.W_enc / scale, sae.b_enc / scale, sae.W_dec * scale[:, None], sae.b_dec)
+    objective = Objective(0.1, sparsity="decoder-norm", decoder="free")
+    one, two = (cross_check(law, each, objective, starts=2) for each in (sae, twin))
+    assert one.loss.total == pytest.approx(two.loss.total, rel=1e-13)
+    assert two.judged.total == pytest.approx(two.loss.total, rel=1e-13)
+    assert one.gaps.training == pytest.approx(two.gaps.training, abs=1e-10)
+    plain = cross_check(law, twin, L1, starts=2)
+    assert plain.judged.total == pytest.approx(one.loss.total, rel=1e-13)
+    assert plain.loss.total != pytest.approx(plain.judged.total)
+    assert any("the gaps are counted from there" in note for note in plain.notes)
+
+
+def test_a_wrong_pairing_is_refused() -> None:
+    law = law_from_dict({"sets": [1, 2]})
+    with pytest.raises(InputError, match="d_in = 3, the dimension of the law"):
+        cross_check(law, frame_sae(0.0), L1)
+    free = replace(L1, decoder="free")
+    check = cross_check(preset("shared"), frame_sae(0.0), free)
+    assert check.polished is check.optimum is None
+
+
+@pytest.mark.parametrize("suffix", ["png", "svg", "pdf"])
+def test_the_picture(tmp_path: Path, suffix: str) -> None:
+    check = cross_check(preset("shared"), frame_sae(0.2, 0.05), L1, starts=2)
+    check.plot(tmp_path / f"picture.{suffix}")
+    assert (tmp_path / f"picture.{suffix}").stat().st_size > 5000
+    with pytest.raises(InputError, match="expected a figure ending in"):
+        check.plot(tmp_path / "picture.doc")
+
+
+def test_on_the_relative_loss_polishing_looks_across_the_barrier_at_zero_biases() -> None:
+    """The axis-aligned SAE with b = 0 sits on a kink; positive biases lead to the optimum."""
+    check = cross_check(preset("shared"), frame_sae(0.0), Objective(0.1, "relative"), starts=1)
+    assert check.verdict == "training"
+    assert check.polished is not None
+    assert check.polished.loss.total == pytest.approx(0.069460678, abs=1e-8)
+
+
+def test_what_did_not_converge_is_no_basin() -> None:
+    frame = frame_sae(np.pi / 4, 0.05)
+    huge = Sae(frame.W_enc * 1e100, frame.b_enc, frame.W_dec, frame.b_dec)
+    check = cross_check(preset("shared"), huge, L1, starts=1)
+    assert check.polished is not None
+    assert not check.polished.converged
+    assert check.verdict == ""
+    assert any("without converging" in said for said in check.sentences)
+
+
+def test_a_zero_atom_is_switched_off() -> None:
+    frame = frame_sae(0.0, 0.05)
+    atoms = frame.W_dec.copy()
+    atoms[0] = 0
+    check = cross_check(
+        preset("shared"), Sae(frame.W_enc, frame.b_enc, atoms, [0, 0]), L1, starts=4
+    )
+    assert any("zero atoms" in note for note in check.notes)
+    assert check.judged.firing[0] == 0
+    assert check.judged.total < check.loss.total
+
+
+def test_long_atoms_of_other_architectures_are_judged_at_norm_one() -> None:
+    """Encoders 1000 times too small and atoms 1000 times too long hide the penalty."""
+    frame = frame_sae(np.pi / 4, 0.05)
+    hidden = Sae(frame.W_enc / 1000, frame.b_enc / 1000, frame.W_dec * 1000, frame.b_dec)
+    for sae in (
+        JumpReluSae(hidden, np.zeros(4)),
+        TopKSae(hidden, 4),
+        GatedSae(hidden, hidden.W_enc, hidden.b_enc),
+    ):
+        check = cross_check(preset("shared"), sae, L1, starts=4)
+        assert check.loss.total < 0.01
+        assert check.judged.total == pytest.approx(OPTIMUM, abs=1e-12)
+        assert check.best_activations == pytest.approx(OPTIMUM, abs=1e-12)
+
+
+def test_an_sae_that_found_more_than_the_starts_counts_for_the_others() -> None:
+    law, objective = law_from_dict({"sets": [3, 2]}), Objective(l1=0.8)
+    found = minimize_loss(law, 4, objective, starts=24, seed=3).sae
+    poor = minimize_loss(law, 4, objective, starts=1, seed=0).sae
+    for order in ((found, poor), (poor, found)):
+        checks = cross_check_all(
+            law, [(str(i), sae, objective) for i, sae in enumerate(order)], starts=1
+        )
+        optima = [check.optimum for _, check in checks]
+        assert optima[0] is not None
+        assert optima[1] is not None
+        assert optima[0].loss.total == optima[1].loss.total
+        for _, check in checks:
+            assert check.polished is not None
+            gap = check.polished.loss.total - optima[0].loss.total
+            assert check.gaps.basin == pytest.approx(gap, abs=1e-12)
+
+
+def test_a_latent_that_hardly_fires_takes_no_atom_from_another() -> None:
+    atoms = np.array([[1.0, 0.0], [np.cos(0.1), np.sin(0.1)], [0.0, 1.0]])
+    found = match(atoms, [0, 1, 2], np.eye(2), "axes", [1e-6, 0.5, 0.5])
+    assert found.pairs == ((1, 0), (2, 1))
+    assert found.mean_angle == pytest.approx(np.degrees(0.1) / 2)
+
+
+def test_the_objective_may_be_left_to_the_file() -> None:
+    sae = load_checkpoint(TRAINED / "saelens/saelens_standard_D1_d4_l10.1_s3")
+    check = cross_check(preset("shared"), sae, starts=2)
+    assert check.objective == objective_for(sae)
+    figure = check.plot()
+    assert len(figure.axes) == 1

@@ -1,0 +1,4 @@
+"""Derivations as data: what is assumed, what follows by which rule, and each step's check.
+
+Imports every room of theory.
+"""

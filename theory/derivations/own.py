@@ -1,0 +1,242 @@
+"""A derivation for a user's own law and code: support, moments, cost, loss, bound, comparison."""
+
+import re
+
+import sympy
+
+from theory.codes.code import Code, codes_of
+from theory.codes.costs import activation_cost
+from theory.derivations.derivation import (
+    SQUARED,
+    Decided,
+    Derivation,
+    Meaning,
+    Numeric,
+    Step,
+    readable,
+)
+from theory.exact.errors import InputError
+from theory.exact.symbols import CUBE, L1
+from theory.laws.law import Law
+from theory.laws.moments import covariance, mean
+from theory.losses.closed_forms import frame_loss_for_every_l1
+from theory.losses.radial_bound import is_symmetric, radial_bound
+
+#: The name of the figure; it is drawn from the law and the code themselves.
+OWN_FIGURE = "own"
+# More parts than this are counted, not listed.
+_LISTED = 8
+
+
+def own_derivation(law: Law, code: Code, l1: sympy.Expr | None = None) -> Derivation:
+    """Derive what a code costs on a law, and beside it the codes that the law suggests.
+
+    Parameters
+    ----------
+    law : Law
+        Without symbols.
+    code : Code
+        Its atoms reach every x of the law.
+    l1 : number, optional
+        λ; with it, for an orthogonal frame, the optimal loss too.
+
+    Raises
+    ------
+    InputError
+        If the atoms do not reach every x, or λ is not above 0.
+
+    Examples
+    --------
+    >>> from theory.codes.code import diagonal
+    >>> from theory.laws.law import preset
+    >>> derivation = own_derivation(preset("shared"), diagonal())
+    >>> derivation.result
+    'It costs √2/2 ≈ 0.707107.'
+    """
+    if l1 is not None and not (l1.is_number and l1.is_positive):
+        raise InputError(f"--l1: expected a number above 0, got {l1}")
+    cost = sympy.simplify(activation_cost(code, law).value)
+    if cost is sympy.oo:
+        raise InputError(f"{code.name}: expected atoms that reach every x of {law.name}")
+    called = _called(code)
+    steps = [*_support(law), *_moments(law)]
+    steps += [
+        Step(
+            f"The atoms of {called}, each of norm 1, are the rows of",
+            "D",
+            sympy.Matrix(code.atoms),
+            "definition",
+        ),
+        Step(
+            "To reconstruct every x exactly with the least activation, it costs, on average,",
+            "C",
+            cost,
+            "integrate the gauge, a polynomial on each cone, over each cell",
+            Numeric("adaptive quadrature of the gauge, found by trying every choice of atoms,",
+                    cost, "cost by quadrature", (law, code), tolerance=1e-6),
+        ),
+    ]  # fmt: skip
+    steps += [_beside(law, other, called, cost) for other in codes_of(law)
+              if other.atoms != code.atoms]  # fmt: skip
+    losses, loss = _losses(law, code, l1)
+    steps += losses + _bound(law, l1)
+    told = f"It costs {readable(cost)} ≈ {float(cost):.6g}"
+    if loss is not None:
+        told += (
+            f"; at λ = {readable(l1)} its least loss with b_dec = 0 is {readable(loss)} ≈ "
+            f"{float(loss):.6g}"
+        )
+    return Derivation(
+        id=_slug(f"{code.name} on {law.name}"),
+        title=f"{called[0].upper()}{called[1:]} on {law.name}",
+        summary=f"What {called} costs if it reconstructs the data of {law.name} exactly. {told}.",
+        convention=SQUARED,
+        symbols=(
+            *(Meaning(u, "coordinate of the unit cube, uniform", "0 to 1")
+              for u in CUBE[: max(part.cube_dimension for part in law.components)]),
+            *([Meaning(L1, "coefficient of the l1 penalty", "above 0")] if l1 else []),
+        ),
+        assumptions=("The data are the mixture of step 1, and nothing else is known of them.",),
+        steps=tuple(steps),
+        result=f"{told}.",
+        validity="Exactly the law of step 1 and the atoms listed.",
+        falsified_by="A quadrature of the gauge that differs by more than its error.",
+        claims=(),
+        sources=(),
+        figure=OWN_FIGURE if law.dimension == 2 else "",
+        caption="The law's support and the atoms.",
+    )  # fmt: skip
+
+
+def _called(code: Code) -> str:
+    if code.name in ("axis-aligned", "diagonal"):
+        return f"the {code.name} code"
+    return f"the code {code.name}"
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^0-9A-Za-z.]+", "-", text).strip("-")
+
+
+def _beside(law: Law, other: Code, called: str, cost: sympy.Expr) -> Step:
+    """Compare with a code that the law suggests."""
+    try:
+        theirs = sympy.simplify(activation_cost(other, law).value)
+    except InputError:
+        return Step(f"The {other.name} code of {len(other.atoms)} atoms does not reach every x.")
+    order = "less than" if theirs > cost else "as much as" if theirs == cost else "more than"
+    return Step(
+        f"The {other.name} code of {len(other.atoms)} atoms costs",
+        "C_axes" if other.name == "axis-aligned" else f"C_{other.name}",
+        theirs,
+        "the same integral",
+        Numeric(f"{called} costs {order} that; adaptive quadrature of the gauge",
+                theirs, "cost by quadrature", (law, other), tolerance=1e-6),
+    )  # fmt: skip
+
+
+def _support(law: Law) -> list[Step]:
+    parts = law.components
+    if len(parts) > _LISTED:
+        return [Step(f"The law has {len(parts)} parts; each is an affine image of a cube.")]
+    return [
+        Step(
+            "x is one of the columns of the following matrix, the coordinates u uniform: points, "
+            "segments where one coordinate occurs, parallelograms where two do,",
+            "X",
+            sympy.Matrix.hstack(*(sympy.Matrix(part.point) for part in parts)),
+            "definition",
+        ),
+        Step(
+            "with the probabilities",
+            "p",
+            sympy.Matrix([[part.probability for part in parts]]),
+            "definition",
+            Decided("they sum to 1", sum(part.probability for part in parts) == 1),
+        ),
+    ]
+
+
+def _moments(law: Law) -> list[Step]:
+    spread, centre = covariance(law), mean(law)
+    along = sympy.Matrix(range(1, law.dimension + 1))
+    here = f"({', '.join(str(entry) for entry in along)})"
+    return [
+        Step(
+            "The mean of the data is",
+            "m",
+            centre,
+            "integrate",
+            Numeric(f"the exact first moment along {here}", (along.T * centre)[0],
+                    "mean along", (law,), tolerance=1e-10),
+        ),
+        Step(
+            "and their covariance",
+            "Sigma",
+            spread,
+            "integrate",
+            Numeric(f"the exact second moment along {here}", (along.T * spread * along)[0],
+                    "variance along", (law,), tolerance=1e-10),
+        ),
+    ]  # fmt: skip
+
+
+def _losses(law: Law, code: Code, l1: sympy.Expr | None) -> tuple[list[Step], sympy.Expr | None]:
+    """Return the steps, and the loss at λ if there is a closed form."""
+    if l1 is None:
+        return [], None
+    try:
+        chambers = frame_loss_for_every_l1(code, law)
+    except InputError:
+        return [
+            Step(
+                "The atoms are no orthogonal frame of antipodal pairs, so the optimal loss has "
+                "no closed form here; the command check gives that of an SAE with these atoms."
+            )
+        ], None
+    (chamber,) = [c for c in chambers if c.low < l1 <= c.high]
+    low, high = max(float(chamber.low), 0.01 * float(l1)), min(float(chamber.high), 2 * float(l1))
+    caution = (
+        "" if is_symmetric(law) else " (the law is not symmetric, so another b_dec may do better)"
+    )
+    value = sympy.simplify(chamber.value.subs(L1, l1))
+    end = "on" if chamber.high is sympy.oo else f"to {readable(chamber.high)}"
+    return [
+        Step(
+            "With b_dec = 0, soft-thresholding along each axis of the frame, by one ReLU layer, "
+            f"gives for λ from {readable(chamber.low)} {end} the least loss of this code"
+            f"{caution}:",
+            "L",
+            sympy.expand(chamber.value),
+            "integrate the soft-threshold loss",
+            Numeric("the exact loss of that SAE", chamber.value, "loss of a frame", (law, code),
+                    {L1: (low, high)}),
+        ),
+        Step(
+            f"At λ = {readable(l1)} this is",
+            "L",
+            value,
+            "put λ in",
+            Numeric("the exact loss with the best activations of these atoms", value,
+                    "best activations at", (law, code, l1), tolerance=1e-10),
+        ),
+    ], value  # fmt: skip
+
+
+def _bound(law: Law, l1: sympy.Expr | None) -> list[Step]:
+    if l1 is None or not is_symmetric(law):
+        return []
+    try:
+        bound = radial_bound(law, {L1: l1}).value
+    except InputError:
+        return []
+    return [
+        Step(
+            "No SAE of any width, with atoms of norm at most 1, has a loss below",
+            "B",
+            sympy.simplify(bound.subs(L1, l1)),
+            "integrate the radial bound",
+            Numeric("the numeric radial bound", sympy.simplify(bound.subs(L1, l1)), "bound at",
+                    (law, l1), tolerance=1e-9),
+        )
+    ]  # fmt: skip

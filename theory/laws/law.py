@@ -1,0 +1,402 @@
+"""Laws of the data: finite mixtures of affine images of unit cubes, in exact numbers.
+
+Component c has probability p_c, and given it x = M_c u + o_c with u uniform on [0, 1]^k.
+k = 0 is a point mass, k = 1 a segment (shared amplitude), k = 2 a parallelogram.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import sympy
+
+from theory.exact.errors import InputError
+from theory.exact.numbers import Number, exact_number
+from theory.exact.symbols import CUBE
+
+#: x1 = e1, x2 = -e1, y1 = e2, y2 = -e2: two sets of two features in the plane.
+ANTIPODAL_PAIRS: tuple[tuple[int, int], ...] = ((1, 0), (-1, 0), (0, 1), (0, -1))
+
+
+@dataclass(frozen=True, eq=False)
+class Component:
+    """One affine image of a unit cube: x = matrix · u + offset, u uniform on [0, 1]^k.
+
+    Parameters
+    ----------
+    probability : sympy.Expr
+        p_c ≥ 0.
+    matrix : sympy.Matrix, shape (d, k)
+    offset : sympy.Matrix, shape (d, 1)
+
+    Raises
+    ------
+    InputError
+        If the shapes disagree, an entry is not finite, or the probability is negative.
+    """
+
+    probability: sympy.Expr
+    matrix: sympy.ImmutableDenseMatrix
+    offset: sympy.ImmutableDenseMatrix
+
+    def __post_init__(self) -> None:
+        if self.offset.shape != (self.matrix.rows, 1) or self.matrix.rows < 1:
+            raise InputError(
+                f"component: expected matrix (d, k) and offset (d, 1) with d ≥ 1, "
+                f"got {self.matrix.shape} and {self.offset.shape}"
+            )
+        if self.matrix.cols > len(CUBE):
+            raise InputError(
+                f"component: expected k ≤ {len(CUBE)} cube dimensions, got {self.matrix.cols}"
+            )
+        for value in (self.probability, *self.matrix, *self.offset):
+            exact_number(value, "component")
+        if sympy.sympify(self.probability).is_negative:
+            raise InputError(f"component: expected probability ≥ 0, got {self.probability}")
+
+    @property
+    def cube_dimension(self) -> int:
+        """k, the dimension of the cube."""
+        return int(self.matrix.cols)
+
+    @property
+    def coordinates(self) -> tuple[sympy.Symbol, ...]:
+        """The cube's coordinates u, k symbols."""
+        return tuple(CUBE[: self.cube_dimension])
+
+    @cached_property
+    def point(self) -> tuple[sympy.Expr, ...]:
+        """x as affine expressions in u, length d."""
+        column = self.matrix * sympy.Matrix(self.cube_dimension, 1, self.coordinates) + self.offset
+        return tuple(sympy.expand(entry) for entry in column)
+
+
+@dataclass(frozen=True, eq=False)
+class Law:
+    """A finite mixture of `Component` records; the distribution of the data x in R^d.
+
+    Laws are compared by identity. Entries may be sympy expressions in the symbols of
+    `theory.exact.symbols`, so that one law can stand for a family.
+
+    Parameters
+    ----------
+    components : tuple of Component
+        Their probabilities sum to 1; components of probability 0 are dropped.
+    name : str
+        How messages and figures call it.
+    features : tuple of tuples of tuples, optional
+        The feature directions of each one-hot set, if the law is made of such.
+
+    Raises
+    ------
+    InputError
+        If there is no component, dimensions differ, or the probabilities do not sum to 1.
+
+    Examples
+    --------
+    A point mass at (3, 4):
+
+    >>> Law((Component(sympy.Integer(1), sympy.ImmutableMatrix(2, 0, []),
+    ...                sympy.ImmutableMatrix([3, 4])),), "point").dimension
+    2
+    """
+
+    components: tuple[Component, ...]
+    name: str = "law"
+    features: tuple[tuple[tuple[sympy.Expr, ...], ...], ...] = ()
+
+    def __post_init__(self) -> None:
+        present = tuple(part for part in self.components if part.probability != 0)
+        if not present:
+            raise InputError(f"{self.name}: expected at least one component of probability > 0")
+        if len({part.matrix.rows for part in present}) > 1:
+            raise InputError(f"{self.name}: expected components of one dimension d")
+        total = sympy.simplify(sum(part.probability for part in present))
+        if total != 1:
+            raise InputError(f"{self.name}: expected probabilities that sum to 1, got {total}")
+        object.__setattr__(self, "components", present)
+
+    @property
+    def dimension(self) -> int:
+        """d, the dimension of the data."""
+        return int(self.components[0].matrix.rows)
+
+    def at(self, values: Mapping[sympy.Symbol, Number]) -> "Law":
+        """Return the law with symbols replaced by `values`."""
+        exact = {symbol: exact_number(value, str(symbol)) for symbol, value in values.items()}
+        return Law(
+            tuple(
+                Component(
+                    sympy.sympify(part.probability).subs(exact),
+                    part.matrix.subs(exact),
+                    part.offset.subs(exact),
+                )
+                for part in self.components
+            ),
+            self.name,
+            self.features,
+        )
+
+
+def one_hot_sets(
+    sets: Sequence[int] = (2, 2),
+    *,
+    magnitude_correlation: Number = 0,
+    onehot_probability: Number = 0,
+    amplitude: Number = 1,
+    probabilities: Sequence[Sequence[Number]] | None = None,
+    embedding: Sequence[Sequence[Number]] | None = None,
+    name: str = "law",
+) -> Law:
+    """Return the law of two one-hot sets of features.
+
+    With both sets active, feature i of the first and j of the second (chance P_ij) give
+    x = A a1 e_i + A ((1-f) a2 + f a1) e_j with a1, a2 independent uniform on [0, 1]. With
+    probability q one of the m + n features, each equally likely, is active alone, its
+    amplitude uniform on [0, A] whatever f.
+
+    Parameters
+    ----------
+    sets : two ints ≥ 1
+        Sizes m and n of the sets.
+    magnitude_correlation, onehot_probability : number in [0, 1]
+        f and q.
+    amplitude : number > 0
+        A.
+    probabilities : (m, n) or (m+1, n+1) table summing to 1, optional
+        P_ij given that both sets are active, by default uniform; or the whole joint law,
+        whose last row and column are "none of this set"; q is then in the table, and may
+        be repeated.
+    embedding : (m+n, d) array, optional
+        Feature directions, first set first; by default antipodal pairs for two sets of two,
+        else the identity.
+    name : str
+        How messages call the law.
+
+    Raises
+    ------
+    InputError
+        Naming the argument, its value and what was expected.
+
+    Examples
+    --------
+    >>> law = one_hot_sets(magnitude_correlation=1)
+    >>> len(law.components), law.components[0].point
+    (4, (u1, u1))
+    """
+    m, n = _set_sizes(sets)
+    f = _within(magnitude_correlation, "magnitude_correlation", 0, 1)
+    q = _within(onehot_probability, "onehot_probability", 0, 1)
+    size = _within(amplitude, "amplitude", 0, None)
+    if size.is_zero:
+        raise InputError("amplitude: expected a number > 0, got 0")
+    table = _table(probabilities, m, n, q)
+    directions = _directions(embedding, m, n)
+    zero = sympy.zeros(directions.cols, 1)
+
+    components = []
+    for row in range(table.rows):
+        for column in range(table.cols):
+            first = directions[row, :].T if row < m else zero
+            second = directions[m + column, :].T if column < n else zero
+            both = row < m and column < n
+            if both and f != 1:
+                matrix = sympy.Matrix.hstack(size * (first + f * second), size * (1 - f) * second)
+            elif row < m or column < n:
+                matrix = size * (first + second)
+            else:
+                matrix = sympy.zeros(directions.cols, 0)
+            components.append(
+                Component(
+                    table[row, column], sympy.ImmutableMatrix(matrix), sympy.ImmutableMatrix(zero)
+                )
+            )
+    rows = [tuple(directions[row, :]) for row in range(m + n)]
+    return Law(tuple(components), name, (tuple(rows[:m]), tuple(rows[m:])))
+
+
+def _set_sizes(sets: Sequence[int]) -> tuple[int, int]:
+    valid = (
+        isinstance(sets, list | tuple)
+        and len(sets) == 2
+        and all(isinstance(size, int) and not isinstance(size, bool) for size in sets)
+        and all(1 <= size <= 100 for size in sets)
+    )
+    if not valid:
+        raise InputError(f"sets: expected two whole numbers from 1 to 100, got {sets!s:.60}")
+    return sets[0], sets[1]
+
+
+def _within(value: Number, name: str, low: int, high: int | None) -> sympy.Expr:
+    """Return `value` exactly, unless it is provably outside [low, high]."""
+    number = exact_number(value, name)
+    above = high is not None and (number - high).is_positive
+    if (number - low).is_negative or above:
+        limits = f"≥ {low}" if high is None else f"from {low} to {high}"
+        raise InputError(f"{name}: expected a number {limits}, got {value}")
+    return number
+
+
+def _rows(value: object, name: str, shapes: Sequence[tuple[int, int]]) -> sympy.Matrix:
+    expected = " or ".join(str(shape) for shape in shapes).replace("-1", "d")
+    if not isinstance(value, list | tuple) or not all(isinstance(r, list | tuple) for r in value):
+        raise InputError(f"{name}: expected a list of rows of shape {expected}, got {value!r:.60}")
+    widths = {len(row) for row in value}
+    width = widths.pop() if len(widths) == 1 else 0
+    fits = any(len(value) == rows and width in (columns, *([width] if columns < 0 else []))
+               for rows, columns in shapes)  # fmt: skip
+    if widths or width == 0 or not fits:
+        lengths = [len(row) for row in value]
+        raise InputError(
+            f"{name}: expected shape {expected}, got {len(value)} rows of lengths {lengths}"
+        )
+    return sympy.Matrix(
+        [
+            [exact_number(entry, f"{name}[{r}][{c}]") for c, entry in enumerate(row)]
+            for r, row in enumerate(value)
+        ]
+    )
+
+
+def _table(
+    probabilities: Sequence[Sequence[Number]] | None, m: int, n: int, q: sympy.Expr
+) -> sympy.Matrix:
+    """Return the joint law of the two sets as an (m+1, n+1) table, "none" last."""
+    if probabilities is None:
+        given = sympy.ones(m, n) / (m * n)
+    else:
+        given = _rows(probabilities, "probabilities", [(m, n), (m + 1, n + 1)])
+        for (row, column), entry in _entries(given):
+            if entry.is_negative:
+                raise InputError(
+                    f"probabilities[{row}][{column}]: expected a number ≥ 0, got {entry}"
+                )
+        total = sympy.simplify(sum(given))
+        # Decimals cannot hold thirds, so a table that sums to 1 to nine digits is rescaled.
+        if total.is_number and not abs(total - 1) <= sympy.Rational(1, 10**9):
+            raise InputError(f"probabilities: expected a table that sums to 1, got {float(total)}")
+        given = given / total
+    if given.shape == (m + 1, n + 1):
+        # The table says it already; the key may only repeat it.
+        alone = sum(given[:m, n]) + sum(given[m, :n])
+        apart = sympy.simplify(q - alone)
+        if q != 0 and not (apart.is_number and abs(apart) <= sympy.Rational(1, 10**9)):
+            raise InputError(
+                f"onehot_probability: expected {alone}, the chance in the table that one set is "
+                f'active alone (its "none" row and column), or no such key, got {q}'
+            )
+        return given
+    table = sympy.zeros(m + 1, n + 1)
+    table[:m, :n] = (1 - q) * given
+    table[:m, n] = sympy.ones(m, 1) * q / (m + n)
+    table[m, :n] = sympy.ones(1, n) * q / (m + n)
+    return table
+
+
+def _entries(matrix: sympy.Matrix) -> list[tuple[tuple[int, int], sympy.Expr]]:
+    return [((r, c), matrix[r, c]) for r in range(matrix.rows) for c in range(matrix.cols)]
+
+
+def _directions(embedding: Sequence[Sequence[Number]] | None, m: int, n: int) -> sympy.Matrix:
+    if embedding is not None:
+        return _rows(embedding, "embedding", [(m + n, -1)])
+    if (m, n) == (2, 2):
+        return sympy.Matrix(ANTIPODAL_PAIRS)
+    return sympy.eye(m + n)
+
+
+def shared_amplitudes(
+    amplitudes: Sequence[tuple[Number, Number, Number]], name: str = "shared amplitudes"
+) -> Law:
+    """Return the first data set with another law of the shared amplitude.
+
+    x = a (±1, ±1) with all signs equally likely and a from a mixture of uniform laws.
+
+    Parameters
+    ----------
+    amplitudes : sequence of (probability, low, high)
+        a is uniform on [low, high] with that probability; low = high is a point mass.
+    name : str
+
+    Examples
+    --------
+    >>> shared_amplitudes([("1/3", 1, 1), ("2/3", 2, 4)]).components[1].point
+    (2*u1 + 2, 2*u1 + 2)
+    """
+    components = []
+    for signs in ((1, 1), (1, -1), (-1, 1), (-1, -1)):
+        direction = sympy.Matrix(signs)
+        for probability, low, high in amplitudes:
+            start, end = exact_number(low, "low"), exact_number(high, "high")
+            length = end - start
+            components.append(
+                Component(
+                    exact_number(probability, "probability") / 4,
+                    sympy.ImmutableMatrix(
+                        sympy.zeros(2, 0) if length == 0 else length * direction
+                    ),
+                    sympy.ImmutableMatrix(start * direction),
+                )
+            )
+    return Law(tuple(components), name)
+
+
+#: What makes each preset a law of two antipodal pairs.
+PRESETS: dict[str, dict[str, Number]] = {
+    "shared": {"magnitude_correlation": 1},
+    "independent": {"magnitude_correlation": 0},
+}
+#: The settings that a preset takes.
+PRESET_SETTINGS = (
+    "onehot_probability",
+    "amplitude",
+    "magnitude_correlation",
+    "sign_correlation",
+    "angle",
+)
+
+
+def preset(name: str, **settings: Number) -> Law:
+    """Return the law `shared` (first data set) or `independent` (second), with settings.
+
+    Parameters
+    ----------
+    name : {"shared", "independent"}
+    **settings
+        onehot_probability, amplitude, magnitude_correlation, as for `one_hot_sets`;
+        sign_correlation, ρ = E of the product of the two signs when both sets are active, from
+        -1 to 1; angle, in degrees between the two features x1 and y1, 90 by default.
+
+    Raises
+    ------
+    InputError
+        For an unknown preset or setting, or a value out of range.
+
+    Examples
+    --------
+    >>> [part.probability for part in preset("independent", onehot_probability="1/2").components]
+    [1/8, 1/8, 1/8, 1/8, 1/8, 1/8, 1/8, 1/8]
+    >>> preset("shared", angle=60).components[0].point
+    (3*u1/2, sqrt(3)*u1/2)
+    """
+    if name not in PRESETS:
+        raise InputError(f"law: expected one of {', '.join(PRESETS)}, got {name!r}")
+    for key in settings:
+        if key not in PRESET_SETTINGS:
+            raise InputError(
+                f"{name}: unknown setting {key!r}, expected one of {', '.join(PRESET_SETTINGS)}"
+            )
+    given: dict[str, Any] = {**PRESETS[name], **settings}
+    if "sign_correlation" in given:
+        rho = _within(given.pop("sign_correlation"), "sign_correlation", -1, 1)
+        same, other = (1 + rho) / 4, (1 - rho) / 4
+        given["probabilities"] = [[same, other], [other, same]]
+    if "angle" in given:
+        degrees = _within(given.pop("angle"), "angle", 0, 180)
+        if degrees in (0, 180):
+            raise InputError(f"angle: expected degrees between 0 and 180, got {degrees}")
+        radians = degrees * sympy.pi / 180
+        y = (sympy.cos(radians), sympy.sin(radians))
+        given["embedding"] = [(1, 0), (-1, 0), y, (-y[0], -y[1])]
+    return one_hot_sets(name=name, **given)
