@@ -80,7 +80,7 @@ class TopKSae(Autoencoder):
         _take_over(self, base)
         whole = isinstance(k, int) and not isinstance(k, bool)
         if not (whole and 1 <= k <= base.d_sae):
-            raise InputError(f"k: expected a whole number from 1 to {base.d_sae}, got {k!r}")
+            raise InputError("k", f"a whole number from 1 to {base.d_sae}", k)
         object.__setattr__(self, "k", k)
 
     @property
@@ -170,5 +170,5 @@ def _take_over(sae: Autoencoder, base: Sae) -> None:
 def _of_length(name: str, value: ArrayLike, length: int) -> Array:
     array = finite_array(name, value)
     if array.shape != (length,):
-        raise InputError(f"{name}: expected shape ({length},), got {array.shape}")
+        raise InputError(name, f"shape ({length},)", array.shape)
     return array

@@ -67,14 +67,13 @@ class Autoencoder(ABC):
         """Validate the four arrays and keep them, read-only."""
         arrays = {name: finite_array(name, value) for name, value in given.items()}
         if arrays["W_enc"].ndim != 2 or arrays["W_enc"].size == 0:
-            raise InputError(f"W_enc: expected shape (d_in, d_sae), got {arrays['W_enc'].shape}")
+            raise InputError("W_enc", "shape (d_in, d_sae)", arrays["W_enc"].shape)
         d_in, d_sae = arrays["W_enc"].shape
         expected = {"b_enc": (d_sae,), "W_dec": (d_sae, d_in), "b_dec": (d_in,)}
         for name, shape in expected.items():
             if arrays[name].shape != shape:
                 raise InputError(
-                    f"{name}: expected shape {shape} beside W_enc {(d_in, d_sae)}, "
-                    f"got {arrays[name].shape}"
+                    name, f"shape {shape} beside W_enc {(d_in, d_sae)}", arrays[name].shape
                 )
         for name, array in arrays.items():
             array.setflags(write=False)
@@ -208,7 +207,7 @@ def finite_array(name: str, value: ArrayLike) -> Array:
     except ValueError:
         raise InputError(f"{name}: expected an array of real numbers, got uneven rows") from None
     if raw.dtype.kind not in "fiu":
-        raise InputError(f"{name}: expected an array of real numbers, got {raw.dtype}")
+        raise InputError(name, "an array of real numbers", raw.dtype)
     with np.errstate(over="ignore"):
         array = np.array(raw, dtype=np.float64)
     bad = ~np.isfinite(array)

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from theory.exact.errors import InputError
+from theory.exact.errors import InputError, one_of
 
 Array = NDArray[np.float64]
 
@@ -57,9 +57,7 @@ def initial_weights(
     [0.1, 0.1, 0.1]
     """
     if name not in INITIALISATIONS:
-        raise InputError(
-            f"initialisation: expected one of {', '.join(INITIALISATIONS)}, got {name!r}"
-        )
+        raise InputError("initialisation", one_of(INITIALISATIONS, name), name)
     b_enc, b_dec = np.zeros((instances, n)), np.zeros((instances, d))
     if name == "kaiming":
         # PyTorch takes the product of the last two axes for the fan of a three-axis tensor.

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from numbers import Real
 from typing import Final
 
-from theory.exact.errors import InputError
+from theory.exact.errors import InputError, one_of
 
 RECONSTRUCTIONS: Final = ("squared", "relative")
 SPARSITIES: Final = ("l1", "decoder-norm")
@@ -63,7 +63,7 @@ class Objective:
             except OverflowError:
                 number = math.inf
             if not (number >= 0 and math.isfinite(number)):
-                raise InputError(f"{name}: expected a finite number ≥ 0, got {value!s:.60}")
+                raise InputError(name, "a finite number ≥ 0", value)
             object.__setattr__(self, name, number)
         for name, options in (
             ("reconstruction", RECONSTRUCTIONS),
@@ -71,9 +71,7 @@ class Objective:
             ("decoder", DECODERS),
         ):
             if getattr(self, name) not in options:
-                raise InputError(
-                    f"{name}: expected one of {', '.join(options)}, got {getattr(self, name)!r}"
-                )
+                raise InputError(name, one_of(options, getattr(self, name)), getattr(self, name))
 
     @property
     def measure(self) -> tuple[object, ...]:
@@ -94,8 +92,9 @@ class Objective:
         """Raise `InputError` unless the loss attains a minimum."""
         if not self.has_minimum:
             raise InputError(
-                "decoder: expected 'unit', sparsity 'decoder-norm' or weight_decay > 0; with free "
-                "atoms and a plain l1 penalty the loss has no minimum"
+                "decoder",
+                "'unit', sparsity 'decoder-norm' or weight_decay > 0; with free atoms "
+                "and a plain l1 penalty the loss has no minimum",
             )
 
     def check_comparable(self, other: "Objective") -> None:
@@ -147,7 +146,7 @@ class Convention:
         0.5
         """
         if dimension < 1:
-            raise InputError(f"dimension: expected a whole number ≥ 1, got {dimension}")
+            raise InputError("dimension", "a whole number ≥ 1", dimension)
         return {"sum": 1.0, "mean": 1.0 / dimension, "half": 0.5}[self.error]
 
     def objective(self, l1: float, dimension: int) -> Objective:
@@ -264,7 +263,7 @@ def convention(name: str) -> Convention:
         If there is none.
     """
     if name not in CONVENTIONS:
-        raise InputError(f"convention: expected one of {', '.join(CONVENTIONS)}, got {name!r}")
+        raise InputError("convention", one_of(CONVENTIONS, name), name)
     return CONVENTIONS[name]
 
 

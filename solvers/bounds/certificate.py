@@ -259,19 +259,19 @@ def _check_problem(law: Law, n_latents: int, objective: Objective) -> None:
     if law.dimension != 2:
         raise InputError(f"law: expected data in the plane, d = 2, got d = {law.dimension}")
     if any(part.cube_dimension > 2 for part in law.components):
-        raise InputError("law: expected components of at most two amplitudes")
+        raise InputError("law", "components of at most two amplitudes")
     check_whole("n_latents", n_latents, 1, LARGEST_WIDTH)
     if objective.reconstruction != "squared":
-        raise InputError("reconstruction: expected 'squared' for a certificate")
+        raise InputError("reconstruction", "'squared' for a certificate")
     if not 0 < objective.l1 < _LARGEST_L1:
         raise InputError(
-            f"l1: expected a number above 0 and below {_LARGEST_L1:g} for a certificate, got "
-            f"{objective.l1:g}"
+            "l1", f"a number above 0 and below {_LARGEST_L1:g} for a certificate", objective.l1
         )
     if objective.decoder == "free" and objective.sparsity == "l1":
         raise InputError(
-            "decoder: expected 'unit' or sparsity 'decoder-norm' for a certificate; with free "
-            "atoms and a plain l1 penalty the loss has no minimum"
+            "decoder",
+            "'unit' or sparsity 'decoder-norm' for a certificate; with free atoms "
+            "and a plain l1 penalty the loss has no minimum",
         )
     if objective.weight_decay != 0:
         raise InputError(
@@ -284,11 +284,11 @@ def _check_settings(gap: float, claimed: float | None, budget: Budget, seed: int
     check_whole("max_boxes", budget.boxes, 1, _LARGEST_COUNT)
     check_whole("seed", seed, 0, _LARGEST_COUNT)
     if not (_is_real(gap) and 0 < gap < 1):
-        raise InputError(f"gap: expected a number between 0 and 1, got {gap!r}")
+        raise InputError("gap", "a number between 0 and 1", gap)
     if not (_is_real(budget.seconds) and budget.seconds > 0):
-        raise InputError(f"max_seconds: expected a number > 0, got {budget.seconds!r}")
+        raise InputError("max_seconds", "a number > 0", budget.seconds)
     if claimed is not None and not (_is_real(claimed) and 0 <= claimed < math.inf):
-        raise InputError(f"claimed: expected a finite number ≥ 0, got {claimed!r}")
+        raise InputError("claimed", "a finite number ≥ 0", claimed)
 
 
 def _is_real(value: object) -> bool:

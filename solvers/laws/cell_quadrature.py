@@ -59,7 +59,7 @@ def cell_nodes(lines: Array) -> Iterator[tuple[Array, Array]]:
     elif k == 2:
         yield from _square(lines)
     else:
-        raise InputError("law: expected components of at most two amplitudes")
+        raise InputError("law", "components of at most two amplitudes")
 
 
 def _crossing(lines: Array) -> NDArray[np.bool_]:
@@ -94,8 +94,9 @@ def _square(lines: Array) -> Iterator[tuple[Array, Array]]:
     across = 2 * (len(lines) + 1)
     if len(u1) * across > LARGEST_GRID:
         raise InputError(
-            f"latents: expected fewer; {len(lines)} lines cut a square of this law into too many "
-            "cells for an exact result"
+            "latents",
+            f"fewer; {len(lines)} lines cut a square of this law into too many cells "
+            "for an exact result",
         )
     block = max(1, _AT_ONCE // across)
     for start in range(0, len(u1), block):

@@ -70,7 +70,7 @@ def pair_moments(preactivations: Array) -> Array:
     cube_dimension = preactivations.shape[-1] - 1
     if cube_dimension not in _MOMENTS:
         raise InputError(
-            f"law: cube dimension {cube_dimension}: expected one of {sorted(_MOMENTS)}"
+            f"cube dimension {cube_dimension}", f"one of {sorted(_MOMENTS)}", where="law"
         )
     return _MOMENTS[cube_dimension](preactivations)
 

@@ -110,7 +110,7 @@ def charts(cubes: Cubes) -> Charts:
             basis[c, :, filled] = rest / length
             filled += 1
         if k == 2 and np.linalg.matrix_rank(matrix[c]) < 2:
-            raise InputError("law: expected no flat parallelogram for the relative loss")
+            raise InputError("law", "no flat parallelogram for the relative loss")
     to_plane = basis.transpose(0, 2, 1)
     return Charts(cubes, basis, np.einsum("cyd,cd->cy", to_plane, offset), to_plane @ matrix)
 

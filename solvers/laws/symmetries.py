@@ -141,7 +141,7 @@ def _images(
         lists = extended
         if len(lists) > LARGEST_GROUP:
             raise InputError(
-                f"law: expected at most {LARGEST_GROUP} symmetries; so many are not enumerated"
+                "law", f"at most {LARGEST_GROUP} symmetries; so many are not enumerated"
             )
     return lists
 

@@ -150,8 +150,7 @@ def _arrays_for(law: Law, sae: Autoencoder) -> LawArrays:
     arrays = law_arrays(law)
     if sae.d_in != arrays.dimension:
         raise InputError(
-            f"W_enc: expected d_in = {arrays.dimension}, the dimension of the law "
-            f"{law.name!r}, got {sae.d_in}"
+            "W_enc", f"d_in = {arrays.dimension}, the dimension of the law {law.name!r}", sae.d_in
         )
     return arrays
 
@@ -165,16 +164,14 @@ def _without_gradient(law: LawArrays, sae: Autoencoder, objective: Objective) ->
             f"{objective.reconstruction!r}; the relative loss is exact for ReLU SAEs only"
         )
     if objective.weight_decay:
-        raise InputError(f"weight_decay: expected 0 for a {kind} SAE")
+        raise InputError("weight_decay", f"0 for a {kind} SAE")
     with np.errstate(over="ignore", invalid="ignore"):
         parts = piecewise_parts(law, sae)
     weights = sae.decoder_norms if objective.sparsity == "decoder-norm" else np.ones(sae.d_sae)
     sparsity = objective.l1 * float(weights @ parts.activation)
     firing = np.diagonal(parts.firing)
     if not np.isfinite(parts.reconstruction + sparsity):
-        raise InputError(
-            "weights: expected numbers whose loss does not overflow a double, on this law"
-        )
+        raise InputError("weights", "numbers whose loss does not overflow a double, on this law")
     return ExpectedLoss(
         total=parts.reconstruction + sparsity,
         reconstruction=parts.reconstruction,
@@ -201,9 +198,7 @@ def expected_loss_and_gradient(law: Law, sae: Sae, objective: Objective) -> Loss
         parts = parts._replace(reconstruction=np.inf)
         gradient = Gradient(*(np.full_like(array, np.nan) for array in gradient))
     elif not np.isfinite(parts.total):
-        raise InputError(
-            "weights: expected numbers whose loss does not overflow a double, on this law"
-        )
+        raise InputError("weights", "numbers whose loss does not overflow a double, on this law")
     # Differences of moments: below zero only by rounding.
     parts = parts._replace(
         reconstruction=max(parts.reconstruction, 0.0),

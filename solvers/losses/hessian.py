@@ -74,8 +74,7 @@ def loss_hessian(
     """
     if objective.reconstruction != "squared":
         raise InputError(
-            f"reconstruction: expected 'squared' for exact second derivatives, got "
-            f"{objective.reconstruction!r}"
+            "reconstruction", "'squared' for exact second derivatives", objective.reconstruction
         )
     d, n = W_enc.shape
     norms = np.linalg.norm(W_dec, axis=1)

@@ -65,7 +65,7 @@ def training_loss(law: Law, sae: Autoencoder) -> TrainingLoss | None:
     if origin.loss == "unexplained variance":
         spread = law_arrays(law).spread
         if spread == 0:
-            raise InputError(f"law {law.name!r}: expected a variance > 0 to divide by")
+            raise InputError(f"law {law.name!r}", "a variance > 0 to divide by")
         return _total({"unexplained variance": squared.reconstruction / spread}, (_AUXILIARY,))
     if origin.loss == "l0" and origin.l0 is not None:
         return _total({**terms, "l0 penalty": origin.l0 * squared.l0})

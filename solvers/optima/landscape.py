@@ -28,7 +28,7 @@ from solvers.optima.descent import (
 from solvers.optima.matching import Absorbed, CodeMatch, absorbed, closest_code
 from solvers.runtime.arguments import check_whole
 from solvers.runtime.parallel import each_result
-from theory.exact.errors import InputError
+from theory.exact.errors import InputError, one_of
 from theory.laws.law import Law
 
 Array = NDArray[np.float64]
@@ -127,7 +127,7 @@ class Landscape:
         0.25
         """
         if not 0 < share <= 1:
-            raise InputError(f"share: expected a number above 0 and up to 1, got {share}")
+            raise InputError("share", "a number above 0 and up to 1", share)
         return (1.0 - share) ** self.starts
 
     def chance_of_missing_any(self, share: float = 0.01) -> float:
@@ -244,7 +244,7 @@ def _check(n_latents: int, starts: int, seed: int, initialisation: str, dynamics
         ("dynamics", dynamics, DYNAMICS),
     ):
         if text not in options:
-            raise InputError(f"{name}: expected one of {', '.join(options)}, got {text!r}")
+            raise InputError(name, one_of(options, text), text)
 
 
 def _described(

@@ -169,9 +169,9 @@ def minimize_loss(
     ):
         check_whole(name, value, least, _LARGEST_COUNT)
     if n_latents > _LARGEST_WIDTH:
-        raise InputError(f"n_latents: expected at most {_LARGEST_WIDTH}, got {n_latents}")
+        raise InputError("n_latents", f"at most {_LARGEST_WIDTH}", n_latents)
     if not (isinstance(tolerance, int | float) and tolerance > 0):
-        raise InputError(f"tolerance: expected a number > 0, got {tolerance!r}")
+        raise InputError("tolerance", "a number > 0", tolerance)
     objective.check_has_minimum()
     arrays = law_arrays(law)
     problem = ScaledProblem.of(arrays, objective, n_latents)

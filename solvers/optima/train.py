@@ -21,7 +21,7 @@ from solvers.laws.arrays import law_arrays
 from solvers.laws.samples import Sampler
 from solvers.losses.expected_loss import ExpectedLoss, expected_loss
 from solvers.losses.relative_loss import tied_b_dec
-from theory.exact.errors import InputError
+from theory.exact.errors import InputError, one_of
 from theory.laws.law import Law
 
 Array = NDArray[np.float64]
@@ -77,17 +77,17 @@ class Schedule:
         for name in ("samples", "batch"):
             value = getattr(self, name)
             if not (isinstance(value, int) and not isinstance(value, bool) and value >= 1):
-                raise InputError(f"{name}: expected a whole number ≥ 1, got {value!r}")
+                raise InputError(name, "a whole number ≥ 1", value)
         for name in ("beta1", "beta2", "warmup", "cooldown"):
             value = getattr(self, name)
             below = value < 1 or (value == 1 and name in ("warmup", "cooldown"))
             if not (isinstance(value, int | float) and value >= 0 and below):
-                raise InputError(f"{name}: expected a number from 0 to below 1, got {value!r}")
+                raise InputError(name, "a number from 0 to below 1", value)
         if not (isinstance(self.rate, int | float) and 0 < self.rate < math.inf):
-            raise InputError(f"rate: expected a number > 0, got {self.rate!r}")
+            raise InputError("rate", "a number > 0", self.rate)
         if self.initialisation not in STARTS:
             raise InputError(
-                f"initialisation: expected one of {', '.join(STARTS)}, got {self.initialisation!r}"
+                "initialisation", one_of(STARTS, self.initialisation), self.initialisation
             )
 
     @property
@@ -168,7 +168,7 @@ def train(
     for name, value, least in (("n_latents", n_latents, 1), ("instances", instances, 1),
                                ("seed", seed, 0)):  # fmt: skip
         if not (isinstance(value, int) and not isinstance(value, bool) and value >= least):
-            raise InputError(f"{name}: expected a whole number ≥ {least}, got {value!r}")
+            raise InputError(name, f"a whole number ≥ {least}", value)
     arrays = law_arrays(law)
     rng = np.random.default_rng(seed)
     weights = initial_weights(schedule.initialisation, rng, instances, arrays.dimension, n_latents)
@@ -187,7 +187,7 @@ def train(
     except KeyboardInterrupt:
         interrupted = True
     if not all(np.isfinite(array).all() for array in weights):
-        raise InputError(f"rate: expected one at which training is stable, got {schedule.rate}")
+        raise InputError("rate", "one at which training is stable", schedule.rate)
     _constrain(weights, objective, schedule)
     saes = tuple(Sae(*(array[i] for array in weights)) for i in range(instances))
     losses = tuple(expected_loss(law, sae, objective) for sae in saes)

@@ -80,7 +80,7 @@ def best_pair(law: Law, l1: float, spread: float = 90.0, directions: int = 4) ->
     if law.dimension != 2:
         raise InputError(f"{law.name}: expected a law in the plane, got dimension {law.dimension}")
     if directions < 2:
-        raise InputError(f"directions: expected at least 2, got {directions}")
+        raise InputError("directions", "at least 2", directions)
     objective = Objective(l1=l1)
 
     def loss(angles: Array) -> float:

@@ -39,7 +39,7 @@ _ARROW: dict[bool, dict[str, Any]] = {
 def check_figure_path(path: Path) -> None:
     """Raise `InputError` unless a figure can be written to this kind of file."""
     if path.suffix.lower() not in FORMATS:
-        raise InputError(f"{path}: expected a figure ending in {', '.join(FORMATS)}")
+        raise InputError(path, f"a figure ending in {', '.join(FORMATS)}")
 
 
 def draw_optimum(law: Law, optimum: Optimum, path: Path) -> None:

@@ -18,4 +18,4 @@ def check_whole(name: str, value: object, least: int, most: int) -> None:
     # A truth value is an Integral too.
     if isinstance(value, Integral) and not isinstance(value, bool) and least <= int(value) <= most:
         return
-    raise InputError(f"{name}: expected a whole number from {least} to {most}, got {value!r}")
+    raise InputError(name, f"a whole number from {least} to {most}", value)

@@ -45,7 +45,7 @@ def check_writable(path: Path) -> None:
     """Raise `InputError` if `path` cannot be written, before the work that would fill it."""
     try:
         if path.is_dir():
-            raise InputError(f"{path}: expected a file, this is a folder")
+            raise InputError(path, "a file, this is a folder")
         if not path.parent.is_dir():
             raise InputError(f"{path}: cannot be written: no folder {path.parent}")
         with written_beside(path, keep=False):

@@ -47,7 +47,7 @@ class Journal:
             # What follows the last end of line was not finished.
             whole = kept[: kept.rfind(b"\n") + 1]
             if kept and not whole and not json.dumps(work).encode().startswith(kept):
-                raise InputError(f"{path}: expected the partial results of a run; {_OTHER}")
+                raise InputError(path, f"the partial results of a run; {_OTHER}")
             if whole:
                 self._read(whole, work)
             with path.open("r+b" if path.exists() else "w+b") as stream:
@@ -62,13 +62,12 @@ class Journal:
             first, *lines = [json.loads(line) for line in whole.decode().splitlines()]
             finished = {int(index): result for index, result in lines}
         except (ValueError, TypeError, RecursionError):
-            raise InputError(
-                f"{self.path}: expected the partial results of a run; {_OTHER}"
-            ) from None
+            raise InputError(self.path, f"the partial results of a run; {_OTHER}") from None
         if first != json.loads(json.dumps(work)):
             raise InputError(
-                f"{self.path}: expected the partial results of this very run; it holds those of "
-                "another, so finish that one, delete the file or write elsewhere"
+                self.path,
+                "the partial results of this very run; it holds those of another, so "
+                "finish that one, delete the file or write elsewhere",
             )
         self.finished = finished
 

@@ -66,7 +66,7 @@ def pool(workers: int | None, pieces: int) -> Iterator[Executor | None]:
         If `workers` is less than 1, or one of them dies, as for want of memory.
     """
     if workers is not None and workers < 1:
-        raise InputError(f"workers: expected a whole number ≥ 1, got {workers}")
+        raise InputError("workers", "a whole number ≥ 1", workers)
     count = min(workers or os.cpu_count() or 1, pieces)
     if count <= 1:
         yield None

@@ -245,9 +245,7 @@ def _record(kind: type[Record], row: dict[str, Any], journal: Path | None) -> Re
     try:
         return kind(**{key: tuple(v) if isinstance(v, list) else v for key, v in row.items()})
     except (TypeError, AttributeError):
-        raise InputError(
-            f"{journal}: expected the fields of a {kind.__name__}, got {row!s:.60}"
-        ) from None
+        raise InputError(journal or "journal", f"the fields of a {kind.__name__}", row) from None
 
 
 @dataclass

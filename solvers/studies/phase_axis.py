@@ -42,9 +42,7 @@ class Axis:
 
     def __post_init__(self) -> None:
         if not (2 <= self.count <= _MOST_VALUES):
-            raise InputError(
-                f"{self.name}: expected from 2 to {_MOST_VALUES} values, got {self.count}"
-            )
+            raise InputError(self.name, f"from 2 to {_MOST_VALUES} values", self.count)
         if not (-np.inf < self.low < self.high < np.inf):
             raise InputError(
                 f"{self.name}: expected LOW below HIGH, got {self.low:g} and {self.high:g}"

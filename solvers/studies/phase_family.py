@@ -9,7 +9,7 @@ from solvers.autoencoders.objective import Objective
 from solvers.runtime.arguments import check_whole
 from solvers.studies.phase_axis import OBJECTIVE_AXES, WIDTH_AXIS, Axis
 from theory.codes.code import Code, codes_of
-from theory.exact.errors import InputError
+from theory.exact.errors import InputError, one_of
 from theory.laws.law import Law
 from theory.laws.law_files import (
     TWO_FEATURES,
@@ -67,11 +67,11 @@ class Family:
 
     def __post_init__(self) -> None:
         if self.x.name == self.y.name:
-            raise InputError(f"{self.x.name}: expected two different axes")
+            raise InputError(self.x.name, "two different axes")
         known = (*settings_of(self.law), *OBJECTIVE_AXES, WIDTH_AXIS)
         for axis in (self.x, self.y):
             if axis.name not in known:
-                raise InputError(f"{axis.name}: expected one of {', '.join(known)}")
+                raise InputError(axis.name, one_of(known))
         check_whole("starts", self.starts, 1, _LARGEST_COUNT)
         check_whole("seed", self.seed, 0, _LARGEST_COUNT)
         if is_law_file(self.law):
@@ -96,8 +96,7 @@ class Family:
         found = [code for code in codes_of(law) if len(code.atoms) <= width]
         if not found:
             raise InputError(
-                f"{WIDTH_AXIS}: expected at least as many as the atoms of a named code of "
-                f"{self.law}, got {width}"
+                WIDTH_AXIS, f"at least as many as the atoms of a named code of {self.law}", width
             )
         return found
 
@@ -145,5 +144,5 @@ class Family:
     def _width(self, x: float, y: float) -> int:
         width = int(self._values(x, y).get(WIDTH_AXIS, self.n_latents))
         if width < 1:
-            raise InputError(f"{WIDTH_AXIS}: expected a whole number ≥ 1, got {width}")
+            raise InputError(WIDTH_AXIS, "a whole number ≥ 1", width)
         return width

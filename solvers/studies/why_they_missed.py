@@ -241,7 +241,7 @@ def outside(manifest: Path) -> str:
     """
     entries = [entry for entry in read_json(manifest) if entry["path"].startswith("anders2024")]
     if not entries:
-        raise InputError(f"{manifest}: expected SAEs trained with the code of Anders et al.")
+        raise InputError(manifest, "SAEs trained with the code of Anders et al.")
     lines = [
         "| checkpoint, instance | loss | now | polished | optimum | polishes to | "
         "atoms off the axes |",
@@ -256,7 +256,7 @@ def outside(manifest: Path) -> str:
         weights = next((manifest.parent / entry["path"]).glob("weights_*.pt"))
         trained = load_checkpoint(weights, int(entry["instance"]))
         if not isinstance(trained, Sae):
-            raise InputError(f"{weights}: expected ReLU SAEs")
+            raise InputError(weights, "ReLU SAEs")
         name = entry["path"].split("/")[1]
         if name not in optima:
             optima[name] = minimize_loss(law, trained.d_sae, objective, starts=STARTS).total

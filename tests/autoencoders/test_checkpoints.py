@@ -215,7 +215,7 @@ class Hostile:
 def test_pickled_objects_are_not_run(tmp_path: Path) -> None:
     trace, path = tmp_path / "executed", tmp_path / "weights.npz"
     np.savez(path, **{**good(), "b_enc": np.array([Hostile(trace)], dtype=object)})
-    with pytest.raises(InputError, match="b_enc: expected an array of real numbers, got pickled"):
+    with pytest.raises(InputError, match="b_enc: expected an array of real numbers, not pickled"):
         load_checkpoint(path)
     bare = tmp_path / "bare.npz"
     bare.write_bytes(pickle.dumps(Hostile(trace)))

@@ -51,7 +51,7 @@ class Code:
             for i, atom in enumerate(atoms)
         )
         if not rows or len({len(row) for row in rows}) != 1 or not rows[0]:
-            raise InputError(f"{name}: expected one or more atoms of one dimension")
+            raise InputError(name, "one or more atoms of one dimension")
         object.__setattr__(self, "name", name)
         object.__setattr__(self, "atoms", rows)
 
@@ -176,7 +176,7 @@ def polar_vertices(code: Code, witness: Witness | None = None) -> PolarVertices:
             key = tuple(str(value_at(y, signs.witness).round(20)) for y in vertex)
             vertices.setdefault(key, vertex)
     if not vertices:
-        raise InputError(f"{code.name}: expected atoms that span R^{code.dimension}")
+        raise InputError(code.name, f"atoms that span R^{code.dimension}")
     return PolarVertices(tuple(vertices.values()), frozenset(signs.conditions))
 
 
@@ -200,9 +200,7 @@ def gauge_with_signs(code: Code, x: Sequence[Number], signs: Signs) -> sympy.Exp
     """Return γ(x) as `gauge` does, leaving in `signs` the conditions that it rests on."""
     point = sympy.Matrix([exact_number(entry, "x") for entry in x])
     if len(point) != code.dimension:
-        raise InputError(
-            f"x: expected {code.dimension} coordinates, as the atoms have, got {len(point)}"
-        )
+        raise InputError("x", f"{code.dimension} coordinates, as the atoms have", len(point))
     best: sympy.Expr = sympy.oo
     for chosen in combinations(code.atoms, code.dimension):
         matrix = sympy.Matrix(chosen).T

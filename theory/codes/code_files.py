@@ -41,11 +41,12 @@ def load_code(text: str, law: Law) -> Code:
         code = _from_file(Path(text))
     else:
         known = ", ".join([*suggested, "rotated:DEGREES", "a JSON file of atoms"])
-        raise InputError(f"--code {text!r}: expected one of {known}")
+        raise InputError(f"--code {text!r}", f"one of {known}")
     if code.dimension != law.dimension:
         raise InputError(
-            f"--code {text}: expected atoms of dimension {law.dimension}, as {law.name} has, "
-            f"got {code.dimension}"
+            f"--code {text}",
+            f"atoms of dimension {law.dimension}, as {law.name} has",
+            code.dimension,
         )
     return code
 
@@ -56,13 +57,13 @@ def _from_file(path: Path) -> Code:
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
     if not isinstance(rows, list) or not all(isinstance(row, list) for row in rows):
-        raise InputError(f"{path}: expected a list of atoms, each a list of numbers")
+        raise InputError(path, "a list of atoms, each a list of numbers")
     try:
         atoms = [[exact_number(entry, f"atom {i}") for entry in row] for i, row in enumerate(rows)]
         norms = [sympy.sqrt(sum(entry**2 for entry in atom)) for atom in atoms]
         for i, norm in enumerate(norms):
             if norm == 0:
-                raise InputError(f"atom {i}: expected an atom that is not zero")
+                raise InputError(f"atom {i}", "an atom that is not zero")
         unit = [[x / norm for x in atom] for atom, norm in zip(atoms, norms, strict=True)]
         return Code(path.stem, unit)
     except InputError as error:

@@ -140,8 +140,7 @@ def activation_cost(code: Code, law: Law, witness: Witness | None = None) -> Exp
         for corner in _corners(part):
             if gauge_with_signs(code, corner, signs) is sympy.oo:
                 raise InputError(
-                    f"{code.name}: expected atoms whose cone holds the law, "
-                    f"but {corner} is outside"
+                    code.name, f"atoms whose cone holds the law, but {corner} is outside"
                 )
     vertices, conditions = polar_vertices(code, witness)
     cost = piecewise_expectation(law, _largest_of(vertices), witness)
@@ -195,7 +194,7 @@ def _within_span(code: Code, law: Law) -> tuple[Code, Law]:
     if atoms.rank(simplify=True) == code.dimension:
         return code, law
     if atoms.is_zero_matrix:
-        raise InputError(f"{code.name}: expected atoms that are not all zero")
+        raise InputError(code.name, "atoms that are not all zero")
     basis = sympy.Matrix.hstack(*atoms.T.columnspace())
     coordinates = (basis.T * basis).inv() * basis.T
     parts = []
@@ -203,8 +202,7 @@ def _within_span(code: Code, law: Law) -> tuple[Code, Law]:
         for column in (*part.matrix.columnspace(), part.offset):
             if not (basis * coordinates * column - column).is_zero_matrix:
                 raise InputError(
-                    f"{code.name}: expected atoms whose cone holds the law; even their span "
-                    "does not"
+                    code.name, "atoms whose cone holds the law; even their span does not"
                 )
         parts.append(
             Component(
@@ -261,7 +259,7 @@ def cost_against_angle(law: Law) -> CostAgainstAngle:
     for condition in cost.conditions:
         # tan θ runs from 0 to 1; cos θ > 0 there, so the signs are those in tan θ.
         if not positive_between(_in_tangent(condition), COEFFICIENT, ANGLES.start, sympy.S.One):
-            raise InputError(f"{law.name}: expected one formula for all angles from 0 to π/4")
+            raise InputError(law.name, "one formula for all angles from 0 to π/4")
     value = _in_cosines(cost.value)
     derivative = sympy.factor(_in_cosines(sympy.diff(value, THETA)))
     stationary = _zeros(derivative)
@@ -320,7 +318,7 @@ def tie_probability(magnitude_correlation: Number = MAGNITUDE_CORRELATION) -> sy
     costs = [activation_cost(code, law, witness) for code in (axis_aligned(), diagonal())]
     for condition in costs[0].conditions | costs[1].conditions:
         if not positive_between(condition, MAGNITUDE_CORRELATION, sympy.S.Zero, sympy.S.One):
-            raise InputError("magnitude_correlation: expected one formula for all f in (0, 1)")
+            raise InputError("magnitude_correlation", "one formula for all f in (0, 1)")
     difference = costs[0].value - costs[1].value
     (tie,) = sympy.solve(difference, ONEHOT_PROBABILITY)
     return sympy.radsimp(sympy.simplify(tie))

@@ -56,7 +56,7 @@ def composed_in_blocks(pairs: sympy.Expr, block: sympy.Expr) -> Composition:
     """
     k, m = sympy.sympify(pairs), sympy.sympify(block)
     if k.is_number and m.is_number and not (m >= 1 and k >= 1 and (k / m).is_integer):
-        raise InputError(f"block: expected a divisor of the number of pairs {k}, got {m}")
+        raise InputError("block", f"a divisor of the number of pairs {k}", m)
     t = sympy.Dummy("t", positive=True)
     one = sympy.integrate(t, (t, 0, 1))
     # The largest of m independent uniform amplitudes has the density m t^(m-1).
@@ -125,7 +125,7 @@ def hadamard_matrix(order: int) -> sympy.Matrix:
             return doubled + kronecker_product(sympy.eye(half), sympy.Matrix([[1, -1], [-1, -1]]))
         if half <= 2 or half % 4 == 0:
             return kronecker_product(_DOUBLING, hadamard_matrix(half))
-    raise InputError(f"pairs: expected an order of a known Hadamard matrix, got {order}")
+    raise InputError("pairs", "an order of a known Hadamard matrix", order)
 
 
 _DOUBLING = sympy.Matrix([[1, 1], [1, -1]])

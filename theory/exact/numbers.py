@@ -42,12 +42,12 @@ def exact_number(value: object, name: str) -> sympy.Expr:
     """
     if isinstance(value, sympy.Expr):
         if value.is_finite is False or value.is_real is False or value.has(sympy.nan):
-            raise InputError(f"{name}: expected a finite real number, got {value}")
+            raise InputError(name, "a finite real number", value)
         return value
     if isinstance(value, Fraction):
         return sympy.Rational(value.numerator, value.denominator)
     if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
-        raise InputError(f"{name}: expected a number, got {_shown(value)}")
+        raise InputError(name, "a number", value)
     text = repr(float(value)) if isinstance(value, float) else str(value).strip()
     numerator, slash, denominator = text.partition("/")
     top = _decimal(numerator, name, value)
@@ -55,16 +55,16 @@ def exact_number(value: object, name: str) -> sympy.Expr:
         return _rational(top)
     bottom = _decimal(denominator, name, value)
     if bottom == 0:
-        raise InputError(f"{name}: expected a finite number, got {_shown(value)}")
+        raise InputError(name, "a finite number", value)
     quotient = _rational(top) / _rational(bottom)
     if quotient != 0 and abs(sympy.log(abs(quotient), 10).evalf()) > _LARGEST_EXPONENT:
-        raise InputError(_not_finite(name, value))
+        raise _not_finite(name, value)
     return quotient
 
 
-def _not_finite(name: str, value: object) -> str:
+def _not_finite(name: str, value: object) -> InputError:
     limit = f"0 or from 1e-{_LARGEST_EXPONENT} to 1e{_LARGEST_EXPONENT} in size"
-    return f"{name}: expected a finite number, {limit}, got {_shown(value)}"
+    return InputError(name, f"a finite number, {limit}", value)
 
 
 def _decimal(text: str, name: str, value: object) -> Decimal:
@@ -73,16 +73,11 @@ def _decimal(text: str, name: str, value: object) -> Decimal:
         plain = len(text) <= _LONGEST_TEXT and text.isascii() and "_" not in text
         number = Decimal(text if plain else "")
     except InvalidOperation:
-        raise InputError(f"{name}: expected a number, got {_shown(value)}") from None
+        raise InputError(name, "a number", value) from None
     if not number.is_finite() or (number != 0 and abs(number.adjusted()) > _LARGEST_EXPONENT):
-        raise InputError(_not_finite(name, value))
+        raise _not_finite(name, value)
     return number
 
 
 def _rational(number: Decimal) -> sympy.Expr:
     return sympy.Rational(*number.as_integer_ratio())
-
-
-def _shown(value: object) -> str:
-    text = str(value) if isinstance(value, Decimal) else repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."

@@ -30,7 +30,7 @@ def value_at(expression: sympy.Expr, witness: Witness) -> sympy.Expr:
     """
     number = sympy.N(sympy.sympify(expression).subs(witness), _DIGITS)
     if not number.is_number:
-        raise InputError(f"witness: expected a value for each symbol of {expression}")
+        raise InputError("witness", f"a value for each symbol of {expression}")
     return number
 
 

@@ -123,7 +123,7 @@ def piecewise_expectation(
 
 def _over_component(part: Component, pieces: Sequence[Piece], signs: Signs) -> sympy.Expr:
     if part.cube_dimension > 2:
-        raise InputError(f"law: expected cubes of dimension ≤ 2 here, got {part.cube_dimension}")
+        raise InputError("law", "cubes of dimension ≤ 2 here", part.cube_dimension)
     # Pieces that are one and the same function on this component share one cell.
     cells: dict[tuple[frozenset[Point], sympy.Expr], list[Point]] = {}
     for piece in pieces:
@@ -142,7 +142,7 @@ def _over_component(part: Component, pieces: Sequence[Piece], signs: Signs) -> s
     volume = sum(_over_cell(sympy.Integer(1), cell) for cell in cells.values())
     if abs(value_at(volume - 1, signs.witness)) > COVERAGE:
         raise InputError(
-            f"pieces: expected to cover {part.point} once, but their share of it is {volume}"
+            "pieces", f"to cover {part.point} once, but their share of it is {volume}"
         )
     return sum(_over_cell(value, cell) for (_, value), cell in cells.items())
 
@@ -160,7 +160,7 @@ def _no_overlap(
     for cell in cells:
         common = _within(piece, part, cell, Signs(witness))
         if common and abs(value_at(_over_cell(sympy.S.One, common), witness)) > COVERAGE:
-            raise InputError(f"pieces: expected to cover {part.point} once, but two overlap")
+            raise InputError("pieces", f"to cover {part.point} once, but two overlap")
 
 
 def _over_cell(value: sympy.Expr, cell: Sequence[Point]) -> sympy.Expr:

@@ -11,7 +11,7 @@ from typing import Any
 
 import sympy
 
-from theory.exact.errors import InputError
+from theory.exact.errors import InputError, one_of
 from theory.exact.numbers import Number, exact_number
 from theory.exact.symbols import CUBE
 
@@ -47,13 +47,11 @@ class Component:
                 f"got {self.matrix.shape} and {self.offset.shape}"
             )
         if self.matrix.cols > len(CUBE):
-            raise InputError(
-                f"component: expected k ≤ {len(CUBE)} cube dimensions, got {self.matrix.cols}"
-            )
+            raise InputError("component", f"k ≤ {len(CUBE)} cube dimensions", self.matrix.cols)
         for value in (self.probability, *self.matrix, *self.offset):
             exact_number(value, "component")
         if sympy.sympify(self.probability).is_negative:
-            raise InputError(f"component: expected probability ≥ 0, got {self.probability}")
+            raise InputError("component", "probability ≥ 0", self.probability)
 
     @property
     def cube_dimension(self) -> int:
@@ -109,12 +107,12 @@ class Law:
     def __post_init__(self) -> None:
         present = tuple(part for part in self.components if part.probability != 0)
         if not present:
-            raise InputError(f"{self.name}: expected at least one component of probability > 0")
+            raise InputError(self.name, "at least one component of probability > 0")
         if len({part.matrix.rows for part in present}) > 1:
-            raise InputError(f"{self.name}: expected components of one dimension d")
+            raise InputError(self.name, "components of one dimension d")
         total = sympy.simplify(sum(part.probability for part in present))
         if total != 1:
-            raise InputError(f"{self.name}: expected probabilities that sum to 1, got {total}")
+            raise InputError(self.name, "probabilities that sum to 1", total)
         object.__setattr__(self, "components", present)
 
     @property
@@ -224,7 +222,7 @@ def _set_sizes(sets: Sequence[int]) -> tuple[int, int]:
         and all(1 <= size <= 100 for size in sets)
     )
     if not valid:
-        raise InputError(f"sets: expected two whole numbers from 1 to 100, got {sets!s:.60}")
+        raise InputError("sets", "two whole numbers from 1 to 100", sets)
     return sets[0], sets[1]
 
 
@@ -234,14 +232,14 @@ def _within(value: Number, name: str, low: int, high: int | None) -> sympy.Expr:
     above = high is not None and (number - high).is_positive
     if (number - low).is_negative or above:
         limits = f"≥ {low}" if high is None else f"from {low} to {high}"
-        raise InputError(f"{name}: expected a number {limits}, got {value}")
+        raise InputError(name, f"a number {limits}", value)
     return number
 
 
 def _rows(value: object, name: str, shapes: Sequence[tuple[int, int]]) -> sympy.Matrix:
     expected = " or ".join(str(shape) for shape in shapes).replace("-1", "d")
     if not isinstance(value, list | tuple) or not all(isinstance(r, list | tuple) for r in value):
-        raise InputError(f"{name}: expected a list of rows of shape {expected}, got {value!r:.60}")
+        raise InputError(name, f"a list of rows of shape {expected}", value)
     widths = {len(row) for row in value}
     width = widths.pop() if len(widths) == 1 else 0
     fits = any(len(value) == rows and width in (columns, *([width] if columns < 0 else []))
@@ -269,13 +267,11 @@ def _table(
         given = _rows(probabilities, "probabilities", [(m, n), (m + 1, n + 1)])
         for (row, column), entry in _entries(given):
             if entry.is_negative:
-                raise InputError(
-                    f"probabilities[{row}][{column}]: expected a number ≥ 0, got {entry}"
-                )
+                raise InputError(f"probabilities[{row}][{column}]", "a number ≥ 0", entry)
         total = sympy.simplify(sum(given))
         # Decimals cannot hold thirds, so a table that sums to 1 to nine digits is rescaled.
         if total.is_number and not abs(total - 1) <= sympy.Rational(1, 10**9):
-            raise InputError(f"probabilities: expected a table that sums to 1, got {float(total)}")
+            raise InputError("probabilities", "a table that sums to 1", float(total))
         given = given / total
     if given.shape == (m + 1, n + 1):
         # The table says it already; the key may only repeat it.
@@ -283,8 +279,10 @@ def _table(
         apart = sympy.simplify(q - alone)
         if q != 0 and not (apart.is_number and abs(apart) <= sympy.Rational(1, 10**9)):
             raise InputError(
-                f"onehot_probability: expected {alone}, the chance in the table that one set is "
-                f'active alone (its "none" row and column), or no such key, got {q}'
+                "onehot_probability",
+                f"{alone}, the chance in the table that one set is active alone (its "
+                '"none" row and column), or no such key',
+                q,
             )
         return given
     table = sympy.zeros(m + 1, n + 1)
@@ -381,7 +379,7 @@ def preset(name: str, **settings: Number) -> Law:
     (3*u1/2, sqrt(3)*u1/2)
     """
     if name not in PRESETS:
-        raise InputError(f"law: expected one of {', '.join(PRESETS)}, got {name!r}")
+        raise InputError("law", one_of(PRESETS, name), name)
     for key in settings:
         if key not in PRESET_SETTINGS:
             raise InputError(
@@ -395,7 +393,7 @@ def preset(name: str, **settings: Number) -> Law:
     if "angle" in given:
         degrees = _within(given.pop("angle"), "angle", 0, 180)
         if degrees in (0, 180):
-            raise InputError(f"angle: expected degrees between 0 and 180, got {degrees}")
+            raise InputError("angle", "degrees between 0 and 180", degrees)
         radians = degrees * sympy.pi / 180
         y = (sympy.cos(radians), sympy.sin(radians))
         given["embedding"] = [(1, 0), (-1, 0), y, (-y[0], -y[1])]

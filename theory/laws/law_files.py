@@ -63,10 +63,10 @@ class TwoFeatures(NamedTuple):
                     f"{', '.join(cls._fields)}"
                 )
         if not {"first_alone", "second_alone", "both"} & settings.keys():
-            raise InputError("both: expected this probability, first_alone or second_alone")
+            raise InputError("both", "this probability, first_alone or second_alone")
         given = cls(**settings)
         if exact_number(given.uniform, "uniform") not in (0, 1):
-            raise InputError(f"uniform: expected 0 (amplitudes are 1) or 1, got {given.uniform}")
+            raise InputError("uniform", "0 (amplitudes are 1) or 1", given.uniform)
         return given
 
     @property
@@ -216,11 +216,12 @@ def load_law(text_or_path: str | Path) -> Law:
     except (OSError, ValueError):
         exists = False
     if exists and not path.is_file():
-        raise InputError(f"{text}: expected a law file, this is not a regular file")
+        raise InputError(text, "a law file, this is not a regular file")
     if not exists:
         raise InputError(
-            f"{text}: expected a preset ({', '.join(_PRESETS)}), with settings or without "
-            "(shared:amplitude=2), or the path of a law file"
+            text,
+            f"a preset ({', '.join(_PRESETS)}), with settings or without "
+            "(shared:amplitude=2), or the path of a law file",
         )
     return law_from_file(path)
 
@@ -231,7 +232,7 @@ def _settings(name: str, text: str, given: bool) -> dict[str, str]:
         key, equals, value = item.partition("=")
         key = key.strip()
         if not equals or not key:
-            raise InputError(f"{name}: expected settings as key=value, got {item!r}")
+            raise InputError(name, "settings as key=value", item)
         if key in settings:
             raise InputError(f"{name}: setting {key!r} is given twice")
         settings[key] = value

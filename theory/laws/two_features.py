@@ -84,11 +84,11 @@ def checked_numbers(
     exact = {name: exact_number(value, name) for name, value in given.items()}
     for name, value in exact.items():
         if value.is_negative:
-            raise InputError(f"{name}: expected a probability ≥ 0, got {given[name]}")
+            raise InputError(name, "a probability ≥ 0", given[name])
     total = sum(exact.values())
     if (1 - total).is_negative:
-        raise InputError(f"first_alone + second_alone + both: expected at most 1, got {total}")
+        raise InputError("first_alone + second_alone + both", "at most 1", total)
     degrees = exact_number(angle, "angle")
     if degrees.is_nonpositive or (180 - degrees).is_nonpositive:
-        raise InputError(f"angle: expected degrees between 0 and 180, got {angle}")
+        raise InputError("angle", "degrees between 0 and 180", angle)
     return exact["first_alone"], exact["second_alone"], exact["both"], degrees * sympy.pi / 180

@@ -95,8 +95,9 @@ def bound_attained_from(law: Law, code: Code | None = None) -> sympy.Expr:
         from_here = sympy.Integer(0) if depth is sympy.oo else 2 / depth
         if from_here < 2 * ray.length and depth is not sympy.oo and not ray.by_segment:
             raise InputError(
-                f"{law.name}: expected rays that end in a segment; the one along "
-                f"{ray.direction} ends in a point mass among the others"
+                law.name,
+                f"rays that end in a segment; the one along {ray.direction} ends in a "
+                "point mass among the others",
             )
         if code is not None and not _has_atom(code, ray.direction):
             from_here = sympy.oo
@@ -133,7 +134,7 @@ def gauge_of_points(points: list[Vector], target: Vector) -> sympy.Expr:
 def _has_atom(code: Code, direction: Vector) -> bool:
     for atom in code.atoms:
         if sympy.simplify(dot(atom, atom) - 1).is_positive:
-            raise InputError(f"{code.name}: expected atoms of norm at most 1, got {atom}")
+            raise InputError(code.name, "atoms of norm at most 1", atom)
     return any(sympy.simplify(dot(atom, direction) - 1) == 0 for atom in code.atoms)
 
 

@@ -152,7 +152,7 @@ def _frame(code: Code) -> list[tuple[sympy.Expr, ...]]:
             break
     if len(axes) != code.dimension or paired != code.dimension:
         raise InputError(
-            f"{code.name}: expected {2 * code.dimension} unit atoms in orthogonal antipodal pairs"
+            code.name, f"{2 * code.dimension} unit atoms in orthogonal antipodal pairs"
         )
     return axes
 

@@ -43,7 +43,7 @@ def radial_law(law: Law) -> Law:
     for part in law.components:
         ray = part.cube_dimension == 1 and part.offset.is_zero_matrix
         if not (ray or part.cube_dimension == 0):
-            raise InputError(f"{law.name}: expected points and segments from the origin only")
+            raise InputError(law.name, "points and segments from the origin only")
         length = sympy.simplify((part.matrix if ray else part.offset).norm())
         zero = sympy.Integer(0)
         parts.append(

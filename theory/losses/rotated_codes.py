@@ -100,5 +100,5 @@ def _crossings(difference: sympy.Expr) -> list[sympy.Expr]:
     """Return the θ in (0, π/4) where a cos θ + b sin θ vanishes: arctan(-a/b)."""
     cosine, sine = (sympy.simplify(difference.subs(THETA, at)) for at in (0, sympy.pi / 2))
     if sympy.simplify(difference - cosine * sympy.cos(THETA) - sine * sympy.sin(THETA)) != 0:
-        raise InputError(f"{difference}: expected a cos(theta) + b sin(theta)")
+        raise InputError(difference, "a cos(theta) + b sin(theta)")
     return [sympy.atan(-cosine / sine)] if sine != 0 else []

@@ -172,7 +172,7 @@ def optimal_pair(
     a, b, c, theta = checked_numbers(first_alone, second_alone, both, angle)
     penalty = exact_number(l1, "l1")
     if not penalty.is_positive:
-        raise InputError(f"l1: expected a number > 0, got {l1}")
+        raise InputError("l1", "a number > 0", l1)
     t = float(sympy.tan(theta / 4))
     length = float(2 * sympy.cos(theta / 2))
     case = _Case(float(a), float(b), float(c), t, length, float(penalty), uniform)

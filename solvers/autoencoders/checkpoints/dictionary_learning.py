@@ -23,7 +23,7 @@ from solvers.autoencoders.checkpoints.weight_files import (
     read_config,
     torch_state,
 )
-from theory.exact.errors import InputError
+from theory.exact.errors import InputError, one_of
 
 WEIGHTS = "ae.pt"
 CONFIG = "config.json"
@@ -37,13 +37,11 @@ def read_dictionary_learning(path: Path) -> tuple[Autoencoder, ...]:
     trainer = config.get("trainer")
     if not isinstance(trainer, dict) or "dict_class" not in trainer:
         raise InputError(
-            f"{CONFIG}: trainer: expected a dictionary_learning configuration with dict_class"
+            "trainer", "a dictionary_learning configuration with dict_class", where=CONFIG
         )
     name = trainer["dict_class"]
     if not isinstance(name, str) or name not in _CLASSES:
-        raise InputError(
-            f"{CONFIG}: dict_class: expected one of {', '.join(_CLASSES)}, got {name!r}"
-        )
+        raise InputError("dict_class", one_of(_CLASSES, name), name, where=CONFIG)
     arrays, settings = torch_state(folder / WEIGHTS)
     form = _CLASSES[name]
     kind = f"dictionary_learning's {WEIGHTS}"
@@ -110,7 +108,7 @@ def _topk_base(arrays: Arrays) -> Sae:
 def _topk(arrays: Arrays) -> Autoencoder:
     k = _scalar(arrays, "k")
     if not k.is_integer():
-        raise InputError(f"k: expected a whole number, got {k}")
+        raise InputError("k", "a whole number", k)
     return TopKSae(_topk_base(arrays), int(k))
 
 

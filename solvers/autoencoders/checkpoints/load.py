@@ -61,12 +61,11 @@ def load_checkpoint(path: str | Path, instance: int | None = None) -> Autoencode
     saes = load_checkpoints(path)
     if instance is None and len(saes) > 1:
         raise InputError(
-            f"{path}: instance: expected one of 0 to {len(saes) - 1}, the file holds {len(saes)} "
-            "SAEs"
+            "instance", f"one of 0 to {len(saes) - 1}, the file holds {len(saes)} SAEs", where=path
         )
     number = 0 if instance is None else instance
     if not 0 <= number < len(saes):
-        raise InputError(f"{path}: instance: expected 0 to {len(saes) - 1}, got {number}")
+        raise InputError("instance", f"0 to {len(saes) - 1}", number, where=path)
     return saes[number]
 
 
@@ -90,7 +89,7 @@ def load_checkpoints(path: str | Path) -> tuple[Autoencoder, ...]:
     except Exception as error:
         # A damaged or hostile file can raise anything in the libraries that unpack it.
         what = type(error).__name__
-        raise InputError(f"{path}: expected a checkpoint, but it is damaged ({what})") from None
+        raise InputError(path, f"a checkpoint, but it is damaged ({what})") from None
 
 
 def _reader(path: Path) -> Reader:
@@ -160,9 +159,7 @@ def find_checkpoints(path: str | Path) -> list[Path]:
         found += [file for file in files if file.suffix == ".pt" and _holds_saes(file)]
     if not found:
         kinds = ", ".join(weights for weights, _, _ in _FOLDERS)
-        raise InputError(
-            f"{path}: expected a checkpoint in this folder ({kinds}, .npz or .pt), found none"
-        )
+        raise InputError(path, f"a checkpoint in this folder ({kinds}, .npz or .pt), found none")
     return sorted(found)
 
 

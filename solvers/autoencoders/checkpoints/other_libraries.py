@@ -38,7 +38,7 @@ def read_sparsify(path: Path) -> tuple[Autoencoder, ...]:
         ("signed", False),
     ):
         if config.get(key, plain) != plain:
-            raise InputError(f"{SPARSIFY_CONFIG}: {key}: expected {plain!r}, got {config[key]!r}")
+            raise InputError(key, f"{plain!r}", config[key], where=SPARSIFY_CONFIG)
     arrays = safetensors_arrays(folder / SPARSIFY_WEIGHTS)
     names = ("encoder.weight", "encoder.bias", "W_dec", "b_dec")
     check_names(arrays, names, f"sparsify's {SPARSIFY_WEIGHTS}")

@@ -23,7 +23,7 @@ from solvers.autoencoders.checkpoints.weight_files import (
     read_config,
     safetensors_arrays,
 )
-from theory.exact.errors import InputError
+from theory.exact.errors import InputError, one_of
 
 WEIGHTS = "sae_weights.safetensors"
 CONFIG = "cfg.json"
@@ -48,9 +48,7 @@ def read_saelens(path: Path) -> tuple[Autoencoder, ...]:
     architecture = _architecture(config)
     subtracts = config.get("apply_b_dec_to_input")
     if not isinstance(subtracts, bool):
-        raise InputError(
-            f"{CONFIG}: apply_b_dec_to_input: expected true or false, got {subtracts!r}"
-        )
+        raise InputError("apply_b_dec_to_input", "true or false", subtracts, where=CONFIG)
     arrays = safetensors_arrays(folder / WEIGHTS)
     kind = f"SAELens' {WEIGHTS}"
     if architecture == "gated":
@@ -71,18 +69,16 @@ def read_saelens(path: Path) -> tuple[Autoencoder, ...]:
 
 def _architecture(config: dict[str, Any]) -> str:
     if not {"d_in", "d_sae"} <= config.keys():
-        raise InputError(f"{CONFIG}: expected a SAELens configuration with d_in and d_sae")
+        raise InputError(CONFIG, "a SAELens configuration with d_in and d_sae")
     for key, plain in _PLAIN.items():
         if key in config and config[key] not in plain:
-            raise InputError(f"{CONFIG}: {key}: expected {plain[0]!r}, got {config[key]!r}")
+            raise InputError(key, f"{plain[0]!r}", config[key], where=CONFIG)
     named = config.get("architecture", "standard")
     before_6 = config.get("activation_fn_str", config.get("activation_fn"))
     if named == "standard" and before_6 == "topk":
         named = "topk"
     if named not in _ARCHITECTURES:
-        raise InputError(
-            f"{CONFIG}: architecture: expected one of {', '.join(_ARCHITECTURES)}, got {named!r}"
-        )
+        raise InputError("architecture", one_of(_ARCHITECTURES, named), named, where=CONFIG)
     return str(named)
 
 
@@ -107,7 +103,7 @@ def _build(
         # They are ranked by p_i ‖d_i‖: those of the SAE with unit atoms and the same x̂.
         norms = base.decoder_norms
         if not norms.all():
-            raise InputError("W_dec: expected no zero row beside rescale_acts_by_decoder_norm")
+            raise InputError("W_dec", "no zero row beside rescale_acts_by_decoder_norm")
         base = Sae(base.W_enc * norms, base.b_enc * norms, base.W_dec / norms[:, None], base.b_dec)
     k = config.get("k", inside(CONFIG, config, "activation_fn_kwargs").get("k"))
     try:
@@ -157,5 +153,5 @@ def _setting(config: dict[str, Any], key: str) -> bool:
     """Return a setting that is true or false, false by default."""
     value = config.get(key, False)
     if not isinstance(value, bool):
-        raise InputError(f"{CONFIG}: {key}: expected true or false, got {value!r}")
+        raise InputError(key, "true or false", value, where=CONFIG)
     return value

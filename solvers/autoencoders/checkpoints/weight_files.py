@@ -84,9 +84,9 @@ def _entry(archive: Mapping[str, Any], name: str) -> NDArray[Any]:
         array: NDArray[Any] = archive[name]
     except ValueError as error:
         reason = "pickled objects" if "allow_pickle" in str(error) else "a damaged array"
-        raise InputError(f"{name}: expected an array of real numbers, got {reason}") from None
+        raise InputError(name, f"an array of real numbers, not {reason}") from None
     if not isinstance(array, np.ndarray):
-        raise InputError(f"{name}: expected an array in .npy form")
+        raise InputError(name, "an array in .npy form")
     return array
 
 
@@ -105,12 +105,12 @@ def safetensors_arrays(path: Path) -> Arrays:
             "safetensors files need the package safetensors: pip install safetensors"
         ) from None
     if path.stat().st_size > LARGEST_WEIGHTS:
-        raise InputError(f"{path.name}: expected at most {LARGEST_WEIGHTS} bytes")
+        raise InputError(path.name, f"at most {LARGEST_WEIGHTS} bytes")
     try:
         with safe_open(path, framework="numpy") as file:
             return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, TypeError, ValueError, AttributeError) as error:
-        raise InputError(f"{path.name}: expected safetensors of floats: {error}") from None
+        raise InputError(path.name, f"safetensors of floats: {error}") from None
 
 
 def torch_state(path: Path) -> tuple[Arrays, dict[str, Any]]:
@@ -157,13 +157,13 @@ def _tensor(name: str, value: Any) -> NDArray[Any]:
     import torch  # noqa: PLC0415
 
     if not isinstance(value, torch.Tensor):
-        raise InputError(f"{name}: expected a tensor, got {type(value).__name__}")
+        raise InputError(name, "a tensor", type(value))
     try:
         # NumPy has no bfloat16.
         wide = value.detach().to(torch.float64) if value.is_floating_point() else value
         array: NDArray[Any] = wide.numpy()
     except (RuntimeError, TypeError) as error:
-        raise InputError(f"{name}: expected a dense tensor of numbers: {error}") from None
+        raise InputError(name, f"a dense tensor of numbers: {error}") from None
     return array
 
 
@@ -174,7 +174,7 @@ def check_names(
     missing = [name for name in expected if name not in found]
     if missing:
         held = ", ".join(sorted(found)) or "nothing"
-        raise InputError(f"{missing[0]}: expected this array in {kind}, found {held}")
+        raise InputError(missing[0], f"this array in {kind}, found {held}")
     further = sorted(set(found) - set(expected) - set(ignored))
     if further:
         raise InputError(f"{further[0]}: unknown array, expected only {', '.join(expected)}")
@@ -216,8 +216,8 @@ def check_sizes(
     """Refuse a configuration whose sizes are not those of the weights."""
     for key, size in ((d_in, W_enc.shape[0]), (d_sae, W_enc.shape[-1])):
         if config.get(key, size) != size:
-            raise InputError(f"{file}: {key}: expected {size}, as in the encoder's weights, "
-                             f"got {config[key]}")  # fmt: skip
+            raise InputError(key, f"{size}, as in the encoder's "
+                "weights", config[key], where=file)  # fmt: skip
 
 
 def read_config(path: Path, kind: str) -> dict[str, Any]:
@@ -227,7 +227,7 @@ def read_config(path: Path, kind: str) -> dict[str, Any]:
     except InputError as error:
         raise InputError(f"{path.name}: {error}") from None
     if not isinstance(config, dict):
-        raise InputError(f"{path.name}: expected a {kind} configuration")
+        raise InputError(path.name, f"a {kind} configuration")
     return config
 
 
@@ -235,7 +235,7 @@ def expect_files(folder: Path, names: Collection[str], kind: str) -> None:
     """Refuse a folder that lacks a file of a checkpoint."""
     for name in names:
         if not (folder / name).is_file():
-            raise InputError(f"{name}: expected this file of a {kind} checkpoint in the folder")
+            raise InputError(name, f"this file of a {kind} checkpoint in the folder")
 
 
 def positive(file: str, key: str, value: object) -> float | None:
@@ -250,7 +250,7 @@ def positive(file: str, key: str, value: object) -> float | None:
         return None
     number = isinstance(value, int | float | Decimal) and not isinstance(value, bool)
     if not (number and 0 < value < float("inf")):  # type: ignore[operator]  # a number
-        raise InputError(f"{file}: {key}: expected a number ≥ 0, got {value!r}")
+        raise InputError(key, "a number ≥ 0", value, where=file)
     return float(value)  # type: ignore[arg-type]
 
 
@@ -264,14 +264,11 @@ def inside(file: str, config: Mapping[str, Any], key: str) -> dict[str, Any]:
     """
     value = config.get(key)
     if value is not None and not isinstance(value, dict):
-        raise InputError(f"{file}: {key}: expected a JSON object, got {value!r:.60}")
+        raise InputError(key, "a JSON object", value, where=file)
     return value or {}
 
 
 def check_vector(arrays: Arrays, name: str, like: str) -> None:
     """Refuse an array that is not a vector as long as another."""
     if arrays[name].shape != (arrays[like].size,):
-        raise InputError(
-            f"{name}: expected shape ({arrays[like].size},), as {like} has, "
-            f"got {arrays[name].shape}"
-        )
+        raise InputError(name, f"shape ({arrays[like].size},), as {like} has", arrays[name].shape)

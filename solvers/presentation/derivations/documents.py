@@ -19,7 +19,7 @@ from solvers.runtime.files import written_beside
 from solvers.runtime.progress import ProgressLine
 from theory.derivations.own import OWN_FIGURE
 from theory.derivations.topics import FORMATS, TOPICS
-from theory.exact.errors import InputError
+from theory.exact.errors import InputError, one_of
 
 FOLDER = Path("docs/derivations")
 
@@ -46,7 +46,7 @@ def pages_of(topics: Iterable[str] = (), progress: Progress | None = None) -> li
     for topic in chosen:
         if topic not in TOPICS:
             raise InputError(
-                f"topic {topic!r}: expected one of {', '.join(TOPICS)}; or a law with --code CODE"
+                f"topic {topic!r}", f"one of {', '.join(TOPICS)}; or a law with --code CODE"
             )
     # Reading order, whatever order they were asked for in.
     chosen = [topic for topic in TOPICS if topic in chosen]
@@ -73,7 +73,7 @@ def write_pages(
         Draws the figure of a derivation of one's own.
     """
     if form not in FORMATS:
-        raise InputError(f"format: expected one of {', '.join(FORMATS)}, got {form!r}")
+        raise InputError("format", one_of(FORMATS, form), form)
     names = [block.name for page in pages for block in page.blocks
              if isinstance(block, FigureBlock)]  # fmt: skip
     draw = {**FIGURES, **({OWN_FIGURE: own} if own is not None else {})}
