@@ -100,35 +100,35 @@ def test_thirds_in_decimals_are_a_table_that_sums_to_one(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("not json", "expected JSON, but"),
-        ("", "expected JSON, but"),
+        ("not json", "expected JSON; Expecting value"),
+        ("", "expected JSON; Expecting value"),
         ("[" * 100_000, "expected JSON"),
         ("[1, 2]", "expected a JSON object with the key 'sets'"),
-        ("{}", "sets: this key is required"),
-        ('{"sets": [2, 2], "amplitud": 1}', "unknown key 'amplitud', expected one of sets"),
-        ('{"sets": [2, 2], "sets": [2, 2]}', "sets: this key is given twice"),
+        ("{}", "sets: expected two whole numbers, as .* this key is required"),
+        ('{"sets": [2, 2], "amplitud": 1}', r"key: expected one of sets.*'amplitude'\?\), got 'amplitud'"),
+        ('{"sets": [2, 2], "sets": [2, 2]}', "sets: expected this key once; it is given twice"),
         ('{"sets": [2]}', "sets: expected two whole numbers from 1 to 100, got"),
-        ('{"sets": [2, 0]}', "sets: expected two whole numbers"),
-        ('{"sets": [2, 2.5]}', "sets: expected two whole numbers"),
-        ('{"sets": [2, 1000000000]}', "sets: expected two whole numbers"),
+        ('{"sets": [2, 0]}', r"sets\[1\]: expected a whole number from 1 to 100, got 0"),
+        ('{"sets": [2, 2.5]}', r"sets\[1\]: expected a whole number"),
+        ('{"sets": [2, 1000000000]}', r"sets\[1\]: expected a whole number"),
         ('{"sets": "22"}', "sets: expected two whole numbers"),
-        ('{"sets": [2, true]}', "sets: expected two whole numbers"),
-        ('{"sets": [2, 2], "amplitude": NaN}', "expected finite numbers, got NaN"),
-        ('{"sets": [2, 2], "amplitude": Infinity}', "expected finite numbers, got Infinity"),
+        ('{"sets": [2, true]}', r"sets\[1\]: expected a whole number"),
+        ('{"sets": [2, 2], "amplitude": NaN}', "expected finite numbers; NaN is none"),
+        ('{"sets": [2, 2], "amplitude": Infinity}', "expected finite numbers; Infinity is none"),
         ('{"sets": [2, 2], "amplitude": 1e999999999}', "amplitude: expected a finite number"),
         ('{"sets": [2, 2], "amplitude": 1' + "0" * 5000 + "}", "amplitude: expected a"),
         ('{"sets": [2, 2], "amplitude": 1e150}', "amplitude: expected a finite number, 0 or from"),
         ('{"sets": [2, 2], "amplitude": "1e80/1e-80"}', "amplitude: expected a finite number"),
         ('{"sets": [2, 2], "amplitude": "1_0"}', "amplitude: expected a number"),
-        ('{"sets": [2, 2], "embedding": null}', "embedding: expected a value or no such key"),
+        ('{"sets": [2, 2], "embedding": null}', "embedding: expected a value, or no such key"),
         ('{"sets": [2, 2], "amplitude": "1/0"}', "amplitude: expected a finite number"),
         ('{"sets": [2, 2], "amplitude": "__import__"}', "amplitude: expected a number"),
         (
             '{"sets": [2, 2], "amplitude": null}',
-            "amplitude: expected a value or no such key, got null",
+            "amplitude: expected a value, or no such key; it is null",
         ),
         ('{"sets": [2, 2], "amplitude": 0}', "amplitude: expected a number > 0, got 0"),
-        ('{"sets": [2, 2], "amplitude": -1}', "amplitude: expected a number ≥ 0, got -1"),
+        ('{"sets": [2, 2], "amplitude": -1}', "amplitude: expected a number > 0, got -1"),
         (
             '{"sets": [2, 2], "magnitude_correlation": 1.5}',
             "magnitude_correlation: expected a number from 0 to 1, got 1.5",
@@ -144,7 +144,7 @@ def test_thirds_in_decimals_are_a_table_that_sums_to_one(tmp_path: Path) -> None
         ),
         (
             '{"sets": [2, 2], "probabilities": [[1, 0]]}',
-            r"probabilities: expected shape \(2, 2\) or \(3, 3\), got 1 rows of lengths \[2\]",
+            r"probabilities: expected shape \(2, 2\) or \(3, 3\); it has 1 rows of lengths \[2\]",
         ),
         ('{"sets": [2, 2], "probabilities": [[1, 0], [0]]}', r"probabilities: expected shape"),
         ('{"sets": [2, 2], "probabilities": 1}', "probabilities: expected a list of rows"),
@@ -155,7 +155,7 @@ def test_thirds_in_decimals_are_a_table_that_sums_to_one(tmp_path: Path) -> None
         ),
         (
             '{"sets": [2, 2], "embedding": [[1, 0], [0, 1]]}',
-            r"embedding: expected shape \(4, d\), got 2 rows",
+            r"embedding: expected shape \(4, d\); it has 2 rows",
         ),
         ('{"sets": [1, 1], "embedding": [[1, 0], [0]]}', r"embedding: expected shape \(2, d\)"),
         ('{"sets": [1, 1], "embedding": [[], []]}', r"embedding: expected shape \(2, d\)"),
@@ -187,7 +187,7 @@ def test_onehot_probability_may_repeat_what_the_table_says(tmp_path: Path) -> No
 def test_a_law_file_that_is_not_text_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "law.json"
     path.write_bytes(b"\xff\xfe\x00\x01")
-    with pytest.raises(InputError, match="expected JSON, but this is something else"):
+    with pytest.raises(InputError, match="expected JSON; this is something else"):
         load_law(path)
 
 
@@ -202,17 +202,17 @@ def test_a_huge_law_file_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("sharde", r"sharde: expected a preset \(shared, independent, two-features\)"),
-        ("no/such/file.json", "expected a preset"),
+        ("sharde", r"law: expected a preset, one of shared, independent, .* 'shared'\?\).* got 'sharde'"),
+        ("no/such/file.json", r"^no/such/file.json: no such file; expected a law file"),
         ("bad\0name", "expected a preset"),
         ("", "expected a preset"),
-        ("tests", "tests: expected a law file, this is not a regular file"),
+        ("tests", "tests: expected a law file; this is not a regular file"),
         ("x" * 5000, "expected a preset"),
-        ("shared:amplitud=1", "unknown setting 'amplitud', expected one of onehot_probability"),
-        ("shared:probabilities=1", "unknown setting 'probabilities'"),
-        ("shared:amplitude", "expected settings as key=value, got 'amplitude'"),
-        ("shared:", "expected settings as key=value, got ''"),
-        ("shared:amplitude=1,amplitude=2", "setting 'amplitude' is given twice"),
+        ("shared:amplitud=1", r"setting: expected one of onehot_.* 'amplitude'\?\), got 'amplitud'"),
+        ("shared:probabilities=1", "setting: expected one of .* got 'probabilities'"),
+        ("shared:amplitude", "setting: expected key=value, got 'amplitude'"),
+        ("shared:", "setting: expected key=value, got ''"),
+        ("shared:amplitude=1,amplitude=2", "amplitude: expected this setting once; it is given"),
         ("shared:amplitude=nan", "amplitude: expected a finite number"),
         ("shared:amplitude=one", "amplitude: expected a number, got 'one'"),
         ("shared:onehot_probability=2", "onehot_probability: expected a number from 0 to 1"),

@@ -11,9 +11,9 @@ from pathlib import Path
 import sympy
 
 from theory.codes.code import Code, codes_of, rotated
-from theory.exact.errors import InputError
+from theory.exact.errors import InputError, one_of
 from theory.exact.numbers import exact_number
-from theory.exact.strict_json import read_json
+from theory.exact.strict_json import looks_like_path, read_json
 from theory.laws.law import Law
 
 
@@ -35,27 +35,21 @@ def load_code(text: str, law: Law) -> Code:
     if text in suggested:
         return suggested[text]
     if text.startswith("rotated:"):
-        degrees = exact_number(text.removeprefix("rotated:"), "--code rotated")
+        degrees = exact_number(text.removeprefix("rotated:"), "code")
         code = Code(f"rotated by {degrees}°", rotated(degrees * sympy.pi / 180).atoms)
-    elif Path(text).suffix == ".json":
+    elif looks_like_path(text):
         code = _from_file(Path(text))
     else:
-        known = ", ".join([*suggested, "rotated:DEGREES", "a JSON file of atoms"])
-        raise InputError(f"--code {text!r}", f"one of {known}")
+        known = one_of([*suggested, "rotated:DEGREES"], text)
+        raise InputError("code", f"{known}, or a JSON file of atoms", text)
     if code.dimension != law.dimension:
-        raise InputError(
-            f"--code {text}",
-            f"atoms of dimension {law.dimension}, as {law.name} has",
-            code.dimension,
-        )
+        expected = f"atoms of dimension {law.dimension}, as {law.name} has"
+        raise InputError("code", expected, code.dimension, where=text)
     return code
 
 
 def _from_file(path: Path) -> Code:
-    try:
-        rows = read_json(path)
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from None
+    rows = read_json(path)
     if not isinstance(rows, list) or not all(isinstance(row, list) for row in rows):
         raise InputError(path, "a list of atoms, each a list of numbers")
     try:
@@ -67,4 +61,4 @@ def _from_file(path: Path) -> Code:
         unit = [[x / norm for x in atom] for atom, norm in zip(atoms, norms, strict=True)]
         return Code(path.stem, unit)
     except InputError as error:
-        raise InputError(f"{path}: {error}") from None
+        raise error.inside(path) from None

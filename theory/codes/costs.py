@@ -130,10 +130,8 @@ def activation_cost(code: Code, law: Law, witness: Witness | None = None) -> Exp
     sqrt(2)/2
     """
     if code.dimension != law.dimension:
-        raise InputError(
-            f"{code.name}: expected atoms in R^{law.dimension}, where the law is, "
-            f"got R^{code.dimension}"
-        )
+        expected = f"atoms in R^{law.dimension}, where the law is"
+        raise InputError(code.name, expected, hint=f"they are in R^{code.dimension}")
     code, law = _within_span(code, law)
     signs = Signs(witness)
     for part in law.components:

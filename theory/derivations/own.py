@@ -54,7 +54,7 @@ def own_derivation(law: Law, code: Code, l1: sympy.Expr | None = None) -> Deriva
     'It costs √2/2 ≈ 0.707107.'
     """
     if l1 is not None and not (l1.is_number and l1.is_positive):
-        raise InputError("--l1", "a number above 0", l1)
+        raise InputError("l1", "a number > 0", l1)
     cost = sympy.simplify(activation_cost(code, law).value)
     if cost is sympy.oo:
         raise InputError(code.name, f"atoms that reach every x of {law.name}")

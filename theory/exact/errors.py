@@ -1,14 +1,15 @@
 """The one exception for bad input: what is wrong, what was expected there, and what came instead.
 
 It has fields, not a text, so that the command line can say `--latents` where Python says
-`n_latents`, and so that nobody ever has to take a message apart.
+`n_latents`, and so that nobody ever has to take a message apart. Where a caller does something
+else about one kind of bad input, that kind is a class of its own.
 """
 
 from collections.abc import Iterable
 from difflib import get_close_matches
 from enum import Enum
-from pathlib import Path
-from typing import Final
+from pathlib import PurePath
+from typing import Final, Self
 
 
 class _Nothing(Enum):
@@ -28,13 +29,15 @@ class InputError(ValueError):
     Parameters
     ----------
     what : str or Path
-        The argument, or the key or file that is wrong.
+        The argument, or the key or file that is wrong; "" is the whole of `where`.
     expected : str
         What was expected there.
     got : object, optional
         What came instead: text is shown in quotes, so that '0.1' is not 0.1.
     where : str or Path, optional
         The file, law or object that `what` is a part of.
+    hint : str, optional
+        What else helps: the reason of the limit, or what to do.
 
     Examples
     --------
@@ -49,39 +52,120 @@ class InputError(ValueError):
 
     def __init__(
         self,
-        what: str | Path,
-        expected: str = "",
+        what: str | PurePath,
+        expected: str,
         got: object = NOTHING,
-        where: str | Path = "",
+        where: str | PurePath = "",
+        hint: str = "",
     ) -> None:
         # All of them are arguments, so that the exception survives a process pool.
-        super().__init__(what, expected, got, where)
+        super().__init__(str(what), expected, got, str(where), hint)
         self.what = str(what)
         self.expected = expected
         self.got = got
         self.where = str(where)
+        self.hint = hint
+
+    @property
+    def problem(self) -> str:
+        """What is wrong, without what it is wrong with."""
+        got = "" if self.got is NOTHING else f", got {_shown(self.got)}"
+        return f"expected {self.expected}{got}" + (f"; {self.hint}" if self.hint else "")
 
     def __str__(self) -> str:
-        place = f"{self.where}: " if self.where else ""
-        expected = f": expected {self.expected}" if self.expected else ""
-        got = "" if self.got is NOTHING else f", got {_shown(self.got)}"
-        return f"{place}{self.what}{expected}{got}"
+        return ": ".join(part for part in (self.where, self.what, self.problem) if part)
 
-    def inside(self, where: str | Path) -> "InputError":
-        """Return the same error, said of a part of a file, law or object."""
+    def inside(self, where: str | PurePath) -> Self:
+        """Return the same error, said of a part of a file, law or object.
+
+        Examples
+        --------
+        >>> str(InputError("", "a JSON object").inside("law.json"))
+        'law.json: expected a JSON object'
+        """
+        if not self.what:
+            return self.named(where)
         place = f"{where}: {self.where}" if self.where else where
-        return type(self)(self.what, self.expected, self.got, place)
+        return type(self)(self.what, self.expected, self.got, place, self.hint)
 
-    def named(self, what: str) -> "InputError":
+    def named(self, what: str | PurePath) -> Self:
         """Return the same error under another name, as of an option instead of an argument."""
-        return type(self)(what, self.expected, self.got, self.where)
+        return type(self)(what, self.expected, self.got, self.where, self.hint)
+
+
+class MissingFileError(InputError):
+    """A file or folder that is not there.
+
+    Examples
+    --------
+    >>> str(MissingFileError("law.json", "a law file"))
+    'law.json: no such file; expected a law file'
+    """
+
+    @property
+    def problem(self) -> str:
+        """What is wrong, without what it is wrong with."""
+        hint = f"; {self.hint}" if self.hint else ""
+        return f"no such file; expected {self.expected}{hint}"
+
+
+class UnreadableFileError(InputError):
+    """A file that is there and cannot be read; the hint is the operating system's reason.
+
+    Examples
+    --------
+    >>> str(UnreadableFileError.because("law.json", PermissionError(13, "Permission denied")))
+    'law.json: cannot be read: Permission denied'
+    """
+
+    #: What the file cannot be.
+    cannot = "read"
+
+    @property
+    def problem(self) -> str:
+        """What is wrong, without what it is wrong with."""
+        return f"cannot be {self.cannot}: {self.hint}"
+
+    @classmethod
+    def because(cls, path: str | PurePath, error: OSError) -> Self:
+        """Return the error for a path that the operating system refused."""
+        # A few errors of libraries that open files carry a text only.
+        reason = error.strerror or str(error)
+        return cls(path, f"a file that can be {cls.cannot}", hint=reason)
+
+
+class UnwritableFileError(UnreadableFileError):
+    """A file or folder that cannot be written; the hint is the operating system's reason."""
+
+    cannot = "written"
+
+
+class MissingPackageError(InputError):
+    """A package that reading this kind of file needs is not installed."""
 
 
 def _shown(got: object) -> str:
+    """Return what came, in one line: text in quotes, a number plain, nothing at length.
+
+    Examples
+    --------
+    >>> [_shown(got) for got in ("0.1", 0.1, None, True, b"0", int, [1, "a"])]
+    ["'0.1'", '0.1', 'None', 'True', "b'0'", 'int', "[1, 'a']"]
+    """
     if isinstance(got, type):
         return got.__name__
-    # Of numbers of NumPy, of Decimal and of sympy the value is meant, not the constructor.
-    text = repr(got) if isinstance(got, str) else str(got)
+    if isinstance(got, str | PurePath):
+        text = str(got)
+        return repr(text) if len(text) <= _LONGEST else f"{text[:_LONGEST]!r}..."
+    try:
+        # Of numbers of NumPy, of Decimal and of sympy the value is meant, not the constructor.
+        text = " ".join(str(got).split())
+    except ValueError:
+        # A whole number of thousands of digits is not written out.
+        text = ""
+    # An address in memory tells nobody anything.
+    if not text or f" at {hex(id(got))}" in text:
+        return f"something of type {type(got).__name__}"
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
@@ -90,9 +174,10 @@ def one_of(options: Iterable[object], got: object = NOTHING) -> str:
 
     Examples
     --------
-    >>> one_of(["shared", "independent"], "sharde")
+    >>> one_of(["shared", "independent"], "Sharde")
     "one of shared, independent (did you mean 'shared'?)"
     """
-    known = [str(option) for option in options]
-    near = get_close_matches(got, known, n=1) if isinstance(got, str) else []
-    return f"one of {', '.join(known)}" + (f" (did you mean {near[0]!r}?)" if near else "")
+    known = {str(option).casefold(): str(option) for option in options}
+    near = get_close_matches(got.casefold(), known, n=1) if isinstance(got, str) else []
+    meant = f" (did you mean {known[near[0]]!r}?)" if near else ""
+    return f"one of {', '.join(known.values())}{meant}"

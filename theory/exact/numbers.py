@@ -6,10 +6,12 @@ that a law file's 0.1 is one tenth in every closed form.
 
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
+from numbers import Integral, Rational, Real
 from typing import TypeAlias
 
 import sympy
 
+from theory.exact.arguments import plain
 from theory.exact.errors import InputError
 
 Number: TypeAlias = int | float | str | Decimal | Fraction | sympy.Expr
@@ -25,7 +27,7 @@ def exact_number(value: object, name: str) -> sympy.Expr:
 
     Parameters
     ----------
-    value : int, float, str, Decimal, Fraction or sympy.Expr
+    value : int, float, str, Decimal, Fraction, sympy.Expr, or a number of NumPy
         A finite number; a string is a decimal ("0.25") or a quotient of two ("1/3").
     name : str
         What the number is, for the message of the error.
@@ -40,26 +42,36 @@ def exact_number(value: object, name: str) -> sympy.Expr:
     >>> exact_number(0.1, "amplitude"), exact_number("1/3", "amplitude")
     (1/10, 1/3)
     """
-    if isinstance(value, sympy.Expr):
-        if value.is_finite is False or value.is_real is False or value.has(sympy.nan):
+    number = plain(value)
+    if isinstance(number, sympy.Expr):
+        if number.is_finite is False or number.is_real is False or number.has(sympy.nan):
             raise InputError(name, "a finite real number", value)
-        return value
-    if isinstance(value, Fraction):
-        return sympy.Rational(value.numerator, value.denominator)
-    if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
+        return number
+    if isinstance(number, bool) or not isinstance(number, Real | str | Decimal):
         raise InputError(name, "a number", value)
-    text = repr(float(value)) if isinstance(value, float) else str(value).strip()
+    if isinstance(number, Rational) and not isinstance(number, Integral):
+        return sympy.Rational(int(number.numerator), int(number.denominator))
+    text = _text(number, name, value)
     numerator, slash, denominator = text.partition("/")
     top = _decimal(numerator, name, value)
     if not slash:
         return _rational(top)
     bottom = _decimal(denominator, name, value)
     if bottom == 0:
-        raise InputError(name, "a finite number", value)
+        raise _not_finite(name, value)
     quotient = _rational(top) / _rational(bottom)
     if quotient != 0 and abs(sympy.log(abs(quotient), 10).evalf()) > _LARGEST_EXPONENT:
         raise _not_finite(name, value)
     return quotient
+
+
+def _text(number: object, name: str, value: object) -> str:
+    """Return the digits of a number; of a float the shortest that mean it, in its own precision."""
+    try:
+        return (repr(float(number)) if isinstance(number, float) else str(number)).strip()
+    except ValueError:
+        # So many digits that Python does not write them.
+        raise _not_finite(name, value) from None
 
 
 def _not_finite(name: str, value: object) -> InputError:

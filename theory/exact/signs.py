@@ -76,10 +76,8 @@ class Signs:
             zero = sympy.expand(sympy.radsimp(exact)) == 0
             if zero or not (exact.is_positive or exact.is_negative):
                 if sympy.simplify(expression) != 0:
-                    raise InputError(
-                        f"witness: {expression} vanishes there; expected a point off every "
-                        "boundary"
-                    )
+                    hint = f"{expression} vanishes there"
+                    raise InputError("witness", "a point off every boundary", hint=hint)
                 return 0
             number = sympy.Integer(1 if exact.is_positive else -1)
         side = 1 if number > 0 else -1

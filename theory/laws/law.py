@@ -11,12 +11,15 @@ from typing import Any
 
 import sympy
 
-from theory.exact.errors import InputError, one_of
+from theory.exact.arguments import check_choice, check_list, check_type, check_whole
+from theory.exact.errors import InputError
 from theory.exact.numbers import Number, exact_number
 from theory.exact.symbols import CUBE
 
 #: x1 = e1, x2 = -e1, y1 = e2, y2 = -e2: two sets of two features in the plane.
 ANTIPODAL_PAIRS: tuple[tuple[int, int], ...] = ((1, 0), (-1, 0), (0, 1), (0, -1))
+
+_LARGEST_SET = 100
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,16 +44,16 @@ class Component:
     offset: sympy.ImmutableDenseMatrix
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "probability", exact_number(self.probability, "probability"))
+        for name in ("matrix", "offset"):
+            object.__setattr__(self, name, _exact_matrix(getattr(self, name), name))
         if self.offset.shape != (self.matrix.rows, 1) or self.matrix.rows < 1:
-            raise InputError(
-                f"component: expected matrix (d, k) and offset (d, 1) with d ≥ 1, "
-                f"got {self.matrix.shape} and {self.offset.shape}"
-            )
+            shapes = (self.matrix.shape, self.offset.shape)
+            expected = "matrix (d, k) and offset (d, 1) with d ≥ 1"
+            raise InputError("component", expected, shapes)
         if self.matrix.cols > len(CUBE):
             raise InputError("component", f"k ≤ {len(CUBE)} cube dimensions", self.matrix.cols)
-        for value in (self.probability, *self.matrix, *self.offset):
-            exact_number(value, "component")
-        if sympy.sympify(self.probability).is_negative:
+        if self.probability.is_negative:
             raise InputError("component", "probability ≥ 0", self.probability)
 
     @property
@@ -68,6 +71,19 @@ class Component:
         """x as affine expressions in u, length d."""
         column = self.matrix * sympy.Matrix(self.cube_dimension, 1, self.coordinates) + self.offset
         return tuple(sympy.expand(entry) for entry in column)
+
+
+def _exact_matrix(value: object, name: str) -> sympy.ImmutableDenseMatrix:
+    if isinstance(value, sympy.ImmutableDenseMatrix):
+        for entry in value:
+            exact_number(entry, name)
+        return value
+    expected = "a matrix, a list of rows"
+    rows = [check_list(name, row, expected) for row in check_list(name, value, expected)]
+    if len({len(row) for row in rows}) > 1:
+        raise InputError(name, expected, hint="its rows differ in length")
+    entries = [exact_number(entry, name) for row in rows for entry in row]
+    return sympy.ImmutableDenseMatrix(len(rows), len(rows[0]) if rows else 0, entries)
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,7 +121,12 @@ class Law:
     features: tuple[tuple[tuple[sympy.Expr, ...], ...], ...] = ()
 
     def __post_init__(self) -> None:
-        present = tuple(part for part in self.components if part.probability != 0)
+        check_type("name", self.name, str)
+        parts = [
+            check_type("components", part, Component)
+            for part in check_list("components", self.components, "a sequence of Component")
+        ]
+        present = tuple(part for part in parts if part.probability != 0)
         if not present:
             raise InputError(self.name, "at least one component of probability > 0")
         if len({part.matrix.rows for part in present}) > 1:
@@ -186,9 +207,9 @@ def one_hot_sets(
     m, n = _set_sizes(sets)
     f = _within(magnitude_correlation, "magnitude_correlation", 0, 1)
     q = _within(onehot_probability, "onehot_probability", 0, 1)
-    size = _within(amplitude, "amplitude", 0, None)
-    if size.is_zero:
-        raise InputError("amplitude: expected a number > 0, got 0")
+    size = exact_number(amplitude, "amplitude")
+    if size.is_nonpositive:
+        raise InputError("amplitude", "a number > 0", amplitude)
     table = _table(probabilities, m, n, q)
     directions = _directions(embedding, m, n)
     zero = sympy.zeros(directions.cols, 1)
@@ -215,44 +236,38 @@ def one_hot_sets(
 
 
 def _set_sizes(sets: Sequence[int]) -> tuple[int, int]:
-    valid = (
-        isinstance(sets, list | tuple)
-        and len(sets) == 2
-        and all(isinstance(size, int) and not isinstance(size, bool) for size in sets)
-        and all(1 <= size <= 100 for size in sets)
-    )
-    if not valid:
-        raise InputError("sets", "two whole numbers from 1 to 100", sets)
-    return sets[0], sets[1]
+    expected = f"two whole numbers from 1 to {_LARGEST_SET}"
+    sizes = check_list("sets", sets, expected)
+    if len(sizes) != 2:
+        raise InputError("sets", expected, sets)
+    m, n = (check_whole(f"sets[{i}]", size, 1, _LARGEST_SET) for i, size in enumerate(sizes))
+    return m, n
 
 
-def _within(value: Number, name: str, low: int, high: int | None) -> sympy.Expr:
+def _within(value: Number, name: str, low: int, high: int) -> sympy.Expr:
     """Return `value` exactly, unless it is provably outside [low, high]."""
     number = exact_number(value, name)
-    above = high is not None and (number - high).is_positive
-    if (number - low).is_negative or above:
-        limits = f"≥ {low}" if high is None else f"from {low} to {high}"
-        raise InputError(name, f"a number {limits}", value)
+    if (number - low).is_negative or (number - high).is_positive:
+        raise InputError(name, f"a number from {low} to {high}", value)
     return number
 
 
 def _rows(value: object, name: str, shapes: Sequence[tuple[int, int]]) -> sympy.Matrix:
     expected = " or ".join(str(shape) for shape in shapes).replace("-1", "d")
-    if not isinstance(value, list | tuple) or not all(isinstance(r, list | tuple) for r in value):
-        raise InputError(name, f"a list of rows of shape {expected}", value)
-    widths = {len(row) for row in value}
-    width = widths.pop() if len(widths) == 1 else 0
-    fits = any(len(value) == rows and width in (columns, *([width] if columns < 0 else []))
-               for rows, columns in shapes)  # fmt: skip
-    if widths or width == 0 or not fits:
-        lengths = [len(row) for row in value]
-        raise InputError(
-            f"{name}: expected shape {expected}, got {len(value)} rows of lengths {lengths}"
-        )
+    given = check_list(name, value, f"a list of rows of shape {expected}")
+    entries = [
+        check_list(f"{name}[{r}]", row, "a row, a list of numbers") for r, row in enumerate(given)
+    ]
+    lengths = [len(row) for row in entries]
+    width = lengths[0] if lengths else 0
+    fits = any(len(entries) == rows and columns in (width, -1) for rows, columns in shapes)
+    if width == 0 or lengths.count(width) < len(lengths) or not fits:
+        hint = f"it has {len(entries)} rows of lengths {lengths}"
+        raise InputError(name, f"shape {expected}", hint=hint)
     return sympy.Matrix(
         [
             [exact_number(entry, f"{name}[{r}][{c}]") for c, entry in enumerate(row)]
-            for r, row in enumerate(value)
+            for r, row in enumerate(entries)
         ]
     )
 
@@ -378,13 +393,9 @@ def preset(name: str, **settings: Number) -> Law:
     >>> preset("shared", angle=60).components[0].point
     (3*u1/2, sqrt(3)*u1/2)
     """
-    if name not in PRESETS:
-        raise InputError("law", one_of(PRESETS, name), name)
+    check_choice("law", name, PRESETS)
     for key in settings:
-        if key not in PRESET_SETTINGS:
-            raise InputError(
-                f"{name}: unknown setting {key!r}, expected one of {', '.join(PRESET_SETTINGS)}"
-            )
+        check_choice("setting", key, PRESET_SETTINGS)
     given: dict[str, Any] = {**PRESETS[name], **settings}
     if "sign_correlation" in given:
         rho = _within(given.pop("sign_correlation"), "sign_correlation", -1, 1)

@@ -12,9 +12,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from theory.exact.errors import InputError
+from theory.exact.arguments import check_choice
+from theory.exact.errors import InputError, MissingFileError, one_of
 from theory.exact.numbers import Number, exact_number
-from theory.exact.strict_json import read_json
+from theory.exact.strict_json import looks_like_path, read_json
 from theory.laws.law import PRESET_SETTINGS, PRESETS, Law, one_hot_sets, preset
 from theory.laws.two_features import two_features
 
@@ -57,11 +58,7 @@ class TwoFeatures(NamedTuple):
         90
         """
         for key in settings:
-            if key not in cls._fields:
-                raise InputError(
-                    f"{TWO_FEATURES}: unknown setting {key!r}, expected one of "
-                    f"{', '.join(cls._fields)}"
-                )
+            check_choice("setting", key, cls._fields)
         if not {"first_alone", "second_alone", "both"} & settings.keys():
             raise InputError("both", "this probability, first_alone or second_alone")
         given = cls(**settings)
@@ -136,7 +133,7 @@ def preset_settings(text: str) -> tuple[str, dict[str, str]]:
     ('two-features', {'both': '1'})
     """
     name, colon, own = text.partition(":")
-    return name, _settings(name, own, bool(colon))
+    return name, _settings(own, bool(colon))
 
 
 def load_law_with(text: str, settings: Mapping[str, Number]) -> Law:
@@ -154,10 +151,7 @@ def load_law_with(text: str, settings: Mapping[str, Number]) -> Law:
     """
     allowed = settings_of(text)
     for key in settings:
-        if key not in allowed:
-            raise InputError(
-                f"{text}: unknown setting {key!r}, expected one of {', '.join(allowed)}"
-            )
+        check_choice("setting", key, allowed, where=text)
     if not settings:
         return load_law(text)
     if not is_law_file(text):
@@ -165,7 +159,7 @@ def load_law_with(text: str, settings: Mapping[str, Number]) -> Law:
             name, own = preset_settings(text)
             return _PRESETS[name](**{**own, **settings})
         except InputError as error:
-            raise InputError(f"{text}: {error}") from None
+            raise error.inside(text) from None
     return law_from_dict({**law_document(text), **settings}, name=Path(text).name)
 
 
@@ -202,49 +196,59 @@ def load_law(text_or_path: str | Path) -> Law:
     >>> load_law("shared:amplitude=2").components[0].point
     (2*u1, 2*u1)
     """
+    if not isinstance(text_or_path, str | Path):
+        raise InputError("law", "a text or a path", text_or_path)
     text = str(text_or_path)
     name, colon, settings = text.partition(":")
     if not isinstance(text_or_path, Path) and name in _PRESETS:
         try:
-            law = _PRESETS[name](**_settings(name, settings, bool(colon)))
+            law = _PRESETS[name](**_settings(settings, bool(colon)))
         except InputError as error:
-            raise InputError(f"{text}: {error}") from None
+            raise error.inside(text) from None
         return replace(law, name=text)
     path = Path(text)
     try:
         exists = bool(text) and path.exists()
     except (OSError, ValueError):
         exists = False
-    if exists and not path.is_file():
-        raise InputError(text, "a law file, this is not a regular file")
     if not exists:
-        raise InputError(
-            text,
-            f"a preset ({', '.join(_PRESETS)}), with settings or without "
-            "(shared:amplitude=2), or the path of a law file",
-        )
+        raise _names_no_law(text_or_path)
+    if not path.is_file():
+        raise InputError(text, "a law file", hint="this is not a regular file")
     return law_from_file(path)
 
 
-def _settings(name: str, text: str, given: bool) -> dict[str, str]:
+def _names_no_law(given: str | Path) -> InputError:
+    """Return the error for a text that is no preset and at which there is no file."""
+    text = str(given)
+    # Settings may hold what a path holds, as 1/2.
+    name = text.partition(":")[0]
+    if isinstance(given, Path) or looks_like_path(name if "=" in text else text):
+        return MissingFileError(text, "a law file")
+    expected = f"a preset, {one_of(_PRESETS, name)}, with settings or without (shared:amplitude=2)"
+    return InputError("law", f"{expected}, or the path of a law file", text)
+
+
+def _settings(text: str, given: bool) -> dict[str, str]:
     settings: dict[str, str] = {}
     for item in text.split(",") if given else []:
         key, equals, value = item.partition("=")
         key = key.strip()
         if not equals or not key:
-            raise InputError(name, "settings as key=value", item)
+            raise InputError("setting", "key=value", item)
         if key in settings:
-            raise InputError(f"{name}: setting {key!r} is given twice")
+            raise InputError(key, "this setting once", hint="it is given twice")
         settings[key] = value
     return settings
 
 
 def law_from_file(path: Path) -> Law:
     """Return the law in the JSON file at `path`; every error names the file and the key."""
+    document = read_json(path)
     try:
-        return law_from_dict(read_json(path), name=path.name)
+        return law_from_dict(document, name=path.name)
     except InputError as error:
-        raise InputError(f"{path}: {error}") from None
+        raise error.inside(path) from None
 
 
 def law_from_dict(document: object, name: str = "law") -> Law:
@@ -255,13 +259,12 @@ def law_from_dict(document: object, name: str = "law") -> Law:
     >>> law_from_dict({"sets": [1, 3]}).dimension
     4
     """
-    if not isinstance(document, dict):
-        raise InputError(f"expected a JSON object with the key 'sets', got {document!r:.60}")
-    for key in document:
-        if key not in KEYS:
-            raise InputError(f"unknown key {key!r:.60}, expected one of {', '.join(KEYS)}")
-        if document[key] is None:
-            raise InputError(f"{key}: expected a value or no such key, got null")
+    if not isinstance(document, Mapping):
+        raise InputError("", "a JSON object with the key 'sets'", document)
+    for key, value in document.items():
+        check_choice("key", key, KEYS)
+        if value is None:
+            raise InputError(key, "a value, or no such key", hint="it is null")
     if "sets" not in document:
-        raise InputError("sets: this key is required, for example [2, 2]")
+        raise InputError("sets", "two whole numbers, as [2, 2]", hint="this key is required")
     return one_hot_sets(**document, name=name)
