@@ -11,7 +11,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from solvers.autoencoders.autoencoder import Array, Autoencoder, Sae, finite_array
+from solvers.autoencoders.autoencoder import Array, Autoencoder, Sae
+from solvers.runtime.arguments import check_type, check_whole, finite_array
 from theory.exact.errors import InputError
 
 
@@ -78,10 +79,7 @@ class TopKSae(Autoencoder):
 
     def __init__(self, base: Sae, k: int) -> None:
         _take_over(self, base)
-        whole = isinstance(k, int) and not isinstance(k, bool)
-        if not (whole and 1 <= k <= base.d_sae):
-            raise InputError("k", f"a whole number from 1 to {base.d_sae}", k)
-        object.__setattr__(self, "k", k)
+        object.__setattr__(self, "k", check_whole("k", k, 1, base.d_sae))
 
     @property
     def architecture(self) -> str:
@@ -163,6 +161,7 @@ class GatedSae(Autoencoder):
 
 
 def _take_over(sae: Autoencoder, base: Sae) -> None:
+    check_type("base", base, Sae)
     for name in ("W_enc", "b_enc", "W_dec", "b_dec", "origin"):
         object.__setattr__(sae, name, getattr(base, name))
 

@@ -10,6 +10,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from solvers.runtime.arguments import finite_array
 from solvers.runtime.files import written_beside
 from theory.exact.errors import InputError
 
@@ -122,7 +123,9 @@ class Autoencoder(ABC):
 
     def activations(self, x: ArrayLike) -> Array:
         """Return f(x), shape (N, d_sae), for samples of shape (N, d_in)."""
-        samples = np.asarray(x, dtype=np.float64)
+        samples = finite_array("x", x)
+        if samples.ndim != 2 or samples.shape[1] != self.d_in:
+            raise InputError("x", f"shape (N, {self.d_in}), one sample a row", samples.shape)
         weights, offsets = self.breaks
         return self.activations_where(samples, np.sign(samples @ weights + offsets))
 
@@ -198,20 +201,3 @@ class Sae(Autoencoder):
         """Write the four arrays to an .npz file, whole or not at all."""
         with written_beside(Path(path)) as temporary, temporary.open("wb") as file:
             np.savez(file, W_enc=self.W_enc, b_enc=self.b_enc, W_dec=self.W_dec, b_dec=self.b_dec)
-
-
-def finite_array(name: str, value: ArrayLike) -> Array:
-    """Return an array of doubles; `InputError` names it if it holds anything but finite reals."""
-    try:
-        raw = np.asarray(value)
-    except ValueError:
-        raise InputError(f"{name}: expected an array of real numbers, got uneven rows") from None
-    if raw.dtype.kind not in "fiu":
-        raise InputError(name, "an array of real numbers", raw.dtype)
-    with np.errstate(over="ignore"):
-        array = np.array(raw, dtype=np.float64)
-    bad = ~np.isfinite(array)
-    if bad.any():
-        where = [int(i) for i in np.argwhere(bad)[0]]
-        raise InputError(f"{name}: expected finite numbers, got {array[bad][0]} at {where}")
-    return array

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from theory.exact.errors import InputError, one_of
+from solvers.runtime.arguments import check_choice
 
 Array = NDArray[np.float64]
 
@@ -56,8 +56,7 @@ def initial_weights(
     >>> np.linalg.norm(weights.W_dec[0], axis=1).round(12).tolist()
     [0.1, 0.1, 0.1]
     """
-    if name not in INITIALISATIONS:
-        raise InputError("initialisation", one_of(INITIALISATIONS, name), name)
+    check_choice("initialisation", name, INITIALISATIONS)
     b_enc, b_dec = np.zeros((instances, n)), np.zeros((instances, d))
     if name == "kaiming":
         # PyTorch takes the product of the last two axes for the fan of a three-axis tensor.

@@ -6,16 +6,16 @@ No factor ½ and no division by d; biases are not decayed. Other conventions, by
 those who use them, are in `CONVENTIONS`, each with the factor that converts its λ.
 """
 
-import math
 from dataclasses import dataclass
-from numbers import Real
 from typing import Final
 
-from theory.exact.errors import InputError, one_of
+from solvers.runtime.arguments import check_choice, check_number, check_whole
+from theory.exact.errors import InputError
 
 RECONSTRUCTIONS: Final = ("squared", "relative")
 SPARSITIES: Final = ("l1", "decoder-norm")
 DECODERS: Final = ("unit", "free")
+_LARGEST_DIMENSION = 10**9
 
 
 @dataclass(frozen=True)
@@ -55,23 +55,13 @@ class Objective:
 
     def __post_init__(self) -> None:
         for name in ("l1", "weight_decay"):
-            value = getattr(self, name)
-            # Real holds NumPy's numbers too.
-            real = isinstance(value, Real) and not isinstance(value, bool)
-            try:
-                number = float(value) if real else math.nan
-            except OverflowError:
-                number = math.inf
-            if not (number >= 0 and math.isfinite(number)):
-                raise InputError(name, "a finite number ≥ 0", value)
-            object.__setattr__(self, name, number)
+            object.__setattr__(self, name, check_number(name, getattr(self, name), least=0))
         for name, options in (
             ("reconstruction", RECONSTRUCTIONS),
             ("sparsity", SPARSITIES),
             ("decoder", DECODERS),
         ):
-            if getattr(self, name) not in options:
-                raise InputError(name, one_of(options, getattr(self, name)), getattr(self, name))
+            object.__setattr__(self, name, check_choice(name, getattr(self, name), options))
 
     @property
     def measure(self) -> tuple[object, ...]:
@@ -93,8 +83,8 @@ class Objective:
         if not self.has_minimum:
             raise InputError(
                 "decoder",
-                "'unit', sparsity 'decoder-norm' or weight_decay > 0; with free atoms "
-                "and a plain l1 penalty the loss has no minimum",
+                "'unit', sparsity 'decoder-norm' or weight_decay > 0",
+                hint="with free atoms and a plain l1 penalty the loss has no minimum",
             )
 
     def check_comparable(self, other: "Objective") -> None:
@@ -102,10 +92,9 @@ class Objective:
         names = ("l1", "reconstruction", "sparsity", "weight_decay")
         for name, mine, theirs in zip(names, self.measure, other.measure, strict=True):
             if mine != theirs:
-                raise InputError(
-                    f"{name}: expected losses of one convention to compare, got {mine!r} and "
-                    f"{theirs!r}; convert_l1 converts λ between conventions"
-                )
+                hint = "convert_l1 converts λ between conventions"
+                expected = "losses of one convention to compare"
+                raise InputError(name, expected, (mine, theirs), hint=hint)
 
 
 @dataclass(frozen=True)
@@ -145,8 +134,7 @@ class Convention:
         >>> CONVENTIONS["pytorch-mse"].factor(2)
         0.5
         """
-        if dimension < 1:
-            raise InputError("dimension", "a whole number ≥ 1", dimension)
+        dimension = check_whole("dimension", dimension, 1, _LARGEST_DIMENSION)
         return {"sum": 1.0, "mean": 1.0 / dimension, "half": 0.5}[self.error]
 
     def objective(self, l1: float, dimension: int) -> Objective:
@@ -160,7 +148,7 @@ class Convention:
         0.2
         """
         return Objective(
-            l1=l1 / self.factor(dimension),
+            l1=check_number("l1", l1, least=0) / self.factor(dimension),
             reconstruction=self.reconstruction,
             sparsity=self.sparsity,
             decoder=self.decoder,
@@ -262,9 +250,7 @@ def convention(name: str) -> Convention:
     InputError
         If there is none.
     """
-    if name not in CONVENTIONS:
-        raise InputError("convention", one_of(CONVENTIONS, name), name)
-    return CONVENTIONS[name]
+    return CONVENTIONS[check_choice("convention", name, CONVENTIONS)]
 
 
 def convert_l1(l1: float, source: str, target: str, dimension: int) -> float:
@@ -286,8 +272,7 @@ def convert_l1(l1: float, source: str, target: str, dimension: int) -> float:
     origin, goal = convention(source), convention(target)
     for field in ("reconstruction", "sparsity"):
         if getattr(origin, field) != getattr(goal, field):
-            raise InputError(
-                f"{field}: no λ converts {source} ({getattr(origin, field)}) into {target} "
-                f"({getattr(goal, field)})"
-            )
+            expected = f"{getattr(goal, field)!r}, as {target} has"
+            hint = f"no λ converts {source} into it"
+            raise InputError(field, expected, getattr(origin, field), hint=hint)
     return origin.objective(l1, dimension).l1 * goal.factor(dimension)

@@ -11,7 +11,6 @@ A bound for every b_dec is the radial one, or on demand that of `solvers.bounds.
 
 import math
 from dataclasses import dataclass
-from numbers import Real
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +21,7 @@ from solvers.bounds.dictionary_search import TURN, Budget, PathSearch, Progress
 from solvers.bounds.radial_bound import lower_bound
 from solvers.bounds.sector_losses import SectorLosses
 from solvers.laws.arrays import LawArrays, law_arrays
-from solvers.runtime.arguments import check_whole
+from solvers.runtime.arguments import check_number, check_type, check_whole
 from theory.exact.errors import InputError
 from theory.laws.law import Law
 
@@ -256,40 +255,34 @@ def _covers(n_latents: int, objective: Objective, by_squares: bool) -> str:
 
 
 def _check_problem(law: Law, n_latents: int, objective: Objective) -> None:
+    check_type("law", law, Law)
+    check_type("objective", objective, Objective)
     if law.dimension != 2:
-        raise InputError(f"law: expected data in the plane, d = 2, got d = {law.dimension}")
+        raise InputError("law", "data in the plane, of dimension 2", law.dimension)
     if any(part.cube_dimension > 2 for part in law.components):
         raise InputError("law", "components of at most two amplitudes")
     check_whole("n_latents", n_latents, 1, LARGEST_WIDTH)
     if objective.reconstruction != "squared":
-        raise InputError("reconstruction", "'squared' for a certificate")
-    if not 0 < objective.l1 < _LARGEST_L1:
-        raise InputError(
-            "l1", f"a number above 0 and below {_LARGEST_L1:g} for a certificate", objective.l1
-        )
+        expected = "'squared' for a certificate"
+        raise InputError("reconstruction", expected, objective.reconstruction)
+    check_number("l1", objective.l1, above=0, below=_LARGEST_L1)
     if objective.decoder == "free" and objective.sparsity == "l1":
         raise InputError(
             "decoder",
-            "'unit' or sparsity 'decoder-norm' for a certificate; with free atoms "
-            "and a plain l1 penalty the loss has no minimum",
+            "'unit' or sparsity 'decoder-norm' for a certificate",
+            hint="with free atoms and a plain l1 penalty the loss has no minimum",
         )
     if objective.weight_decay != 0:
-        raise InputError(
-            "weight_decay: expected 0 for a certificate, got "
-            f"{objective.weight_decay}; the bound without it holds with it too"
-        )
+        hint = "the bound without it holds with it too"
+        raise InputError("weight_decay", "0 for a certificate", objective.weight_decay, hint=hint)
 
 
 def _check_settings(gap: float, claimed: float | None, budget: Budget, seed: int) -> None:
     check_whole("max_boxes", budget.boxes, 1, _LARGEST_COUNT)
     check_whole("seed", seed, 0, _LARGEST_COUNT)
-    if not (_is_real(gap) and 0 < gap < 1):
-        raise InputError("gap", "a number between 0 and 1", gap)
-    if not (_is_real(budget.seconds) and budget.seconds > 0):
-        raise InputError("max_seconds", "a number > 0", budget.seconds)
-    if claimed is not None and not (_is_real(claimed) and 0 <= claimed < math.inf):
-        raise InputError("claimed", "a finite number ≥ 0", claimed)
-
-
-def _is_real(value: object) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool)
+    check_number("gap", gap, above=0, below=1)
+    # Without a limit it is infinite.
+    if budget.seconds != math.inf:
+        check_number("max_seconds", budget.seconds, above=0)
+    if claimed is not None:
+        check_number("claimed", claimed, least=0)

@@ -32,6 +32,7 @@ from solvers.presentation.results import (
     training_document,
     training_text,
 )
+from solvers.runtime.arguments import check_choice, check_whole
 from solvers.runtime.files import check_writable, written_beside
 from solvers.runtime.progress import ProgressLine
 from solvers.studies.cross_check import cross_check_all, objective_for
@@ -40,7 +41,7 @@ from theory.claims.claim import ProofError
 from theory.codes.code_files import load_code
 from theory.derivations.own import own_derivation
 from theory.derivations.topics import FORMATS
-from theory.exact.errors import InputError
+from theory.exact.errors import InputError, UnwritableFileError
 from theory.exact.numbers import exact_number
 from theory.laws.law import Law
 from theory.laws.law_files import load_law
@@ -61,7 +62,14 @@ def objective_of(options: argparse.Namespace) -> Objective:
             weight_decay=options.weight_decay,
         )
     except InputError as error:
-        raise InputError(f"--{str(error).replace('weight_decay', 'weight-decay')}") from None
+        raise as_option(error) from None
+
+
+def as_option(error: InputError) -> InputError:
+    """Return an error that names the option instead of the argument of Python."""
+    if error.what == "law":
+        return error
+    return error.named(f"--{error.what.removeprefix('n_').replace('_', '-')}")
 
 
 def print_result(options: argparse.Namespace, document: dict[str, Any], text: str) -> None:
@@ -90,13 +98,11 @@ def run_loss(options: argparse.Namespace) -> int:
     """Run `sae-theory loss` and return its exit status."""
     objective = objective_of(options)
     if not options.weights:
-        raise InputError("WEIGHTS: expected a file or folder, got an empty name")
+        raise InputError("WEIGHTS", "a file or folder", hint="this name is empty")
     law, sae = load_law(options.law), load_checkpoint(options.weights, options.instance)
     if sae.d_in != law.dimension:
-        raise InputError(
-            f"{options.weights}: W_enc: expected d_in = {law.dimension}, the dimension of the "
-            f"law {options.law}, got {sae.d_in}"
-        )
+        expected = f"d_in = {law.dimension}, the dimension of the law {options.law}"
+        raise InputError("W_enc", expected, sae.d_in, where=options.weights)
     loss = expected_loss(law, sae, objective)
     print_result(options, loss_document(loss), loss_text(loss, sae))
     return 0
@@ -107,14 +113,13 @@ def run_check(options: argparse.Namespace) -> int:
     law = load_law(options.law)
     _check_report_path(options.report)
     for name, value, least in (("starts", options.starts, 1), ("sampled", options.sampled, 0)):
-        if value is not None and not least <= value <= _LARGEST_COUNT:
-            raise InputError(f"--{name}: expected {least} to {_LARGEST_COUNT}, got {value}")
-    if options.seed < 0:
-        raise InputError(f"--seed: expected a whole number ≥ 0, got {options.seed}")
+        if value is not None:
+            check_whole(f"--{name}", value, least, _LARGEST_COUNT)
+    check_whole("--seed", options.seed, 0, _LARGEST_COUNT)
     saes = []
     for weights in options.weights:
         if not weights:
-            raise InputError("WEIGHTS: expected a file or folder, got an empty name")
+            raise InputError("WEIGHTS", "a file or folder", hint="this name is empty")
         for path in find_checkpoints(weights):
             for name, sae in _instances(path, options.instance):
                 saes.append((name, sae, _objective_of(options, name, sae, law)))
@@ -151,7 +156,7 @@ def run_check(options: argparse.Namespace) -> int:
 def _check_report_path(path: Path | None) -> None:
     if path is not None:
         if path.suffix.lower() not in (".html", ".htm"):
-            raise InputError(f"{path}: expected a page ending in .html")
+            raise InputError(path, "a page ending in .html")
         check_writable(path)
 
 
@@ -166,16 +171,15 @@ def _instances(path: Path, instance: int | None) -> list[tuple[str, Autoencoder]
 
 def _objective_of(options: argparse.Namespace, name: str, sae: Autoencoder, law: Law) -> Objective:
     if sae.d_in != law.dimension:
-        raise InputError(
-            f"{name}: W_enc: expected d_in = {law.dimension}, the dimension of the law "
-            f"{options.law}, got {sae.d_in}; pass the law that this SAE was trained on"
-        )
+        expected = f"d_in = {law.dimension}, the dimension of the law {options.law}"
+        hint = "pass the law that this SAE was trained on"
+        raise InputError("W_enc", expected, sae.d_in, where=name, hint=hint)
     given = {field: getattr(options, field)
              for field in ("reconstruction", "sparsity", "decoder", "weight_decay")}  # fmt: skip
     try:
         return objective_for(sae, options.l1, **given)
     except InputError as error:
-        raise InputError(f"{name}: {str(error).replace('weight_decay', 'weight-decay')}") from None
+        raise as_option(error).inside(name) from None
 
 
 def run_derive(options: argparse.Namespace) -> int:
@@ -185,19 +189,18 @@ def run_derive(options: argparse.Namespace) -> int:
     from solvers.presentation.derivations.figures import law_and_code  # noqa: PLC0415
     from solvers.presentation.derivations.pages import page_of  # noqa: PLC0415
 
-    if options.format not in FORMATS:
-        raise InputError(f"--format: expected one of {', '.join(FORMATS)}, got {options.format!r}")
+    check_choice("--format", options.format, FORMATS)
     if options.out.exists() and not options.out.is_dir():
-        raise InputError(f"{options.out}: expected a folder, this is a file")
+        raise InputError(options.out, "a folder", hint="this is a file")
     own = None
     try:
         if options.code is None:
             if options.l1 is not None:
-                raise InputError("--l1: expected beside --code only")
+                raise InputError("--l1", "beside --code only")
             pages = pages_of(options.topics, progress=ProgressLine("derivations"))
         else:
             if len(options.topics) != 1:
-                raise InputError("--code: expected one LAW before it")
+                raise InputError("--code", "one LAW before it")
             law = load_law(options.topics[0])
             l1 = None if options.l1 is None else exact_number(options.l1, "--l1")
             code = load_code(options.code, law)
@@ -219,7 +222,7 @@ def run_optimum(options: argparse.Namespace) -> int:
     objective, law = objective_of(options), load_law(options.law)
     if options.save is not None:
         if options.save.suffix != ".npz":
-            raise InputError(f"{options.save}: expected a file ending in .npz")
+            raise InputError(options.save, "a file ending in .npz")
         check_writable(options.save)
     check_plot(options.plot)
     # First, for it refuses what it does not cover.
@@ -234,8 +237,7 @@ def run_optimum(options: argparse.Namespace) -> int:
             progress=ProgressLine("starts"),
         )
     except InputError as error:
-        # What Python calls n_latents is --latents here.
-        raise InputError(f"--{str(error).removeprefix('n_')}") from None
+        raise as_option(error) from None
     if options.save is not None:
         optimum.sae.save(options.save)
     if options.plot is not None:
@@ -262,7 +264,7 @@ def _certificate(
             ("--gap", options.gap is not None),
         ):
             if given:
-                raise InputError(f"{option}: expected beside --certify only")
+                raise InputError(option, "beside --certify only")
         return None
     try:
         return certify(
@@ -276,8 +278,7 @@ def _certificate(
             progress=ProgressLine("boxes"),
         )
     except InputError as error:
-        # What Python calls n_latents is --latents here.
-        raise InputError(f"--certify: {str(error).removeprefix('n_')}") from None
+        raise as_option(error).inside("--certify") from None
 
 
 def run_train(options: argparse.Namespace) -> int:
@@ -287,7 +288,7 @@ def run_train(options: argparse.Namespace) -> int:
         try:
             options.save.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise InputError(f"{options.save}: expected a folder: {error.strerror}") from None
+            raise UnwritableFileError.because(options.save, error) from None
     try:
         schedule = Schedule(
             **{field.name: getattr(options, field.name) for field in fields(Schedule)}
@@ -297,7 +298,7 @@ def run_train(options: argparse.Namespace) -> int:
             seed=options.seed, progress=ProgressLine("steps"),
         )  # fmt: skip
     except InputError as error:
-        raise InputError(f"--{str(error).removeprefix('n_')}") from None
+        raise as_option(error) from None
     for number, sae in enumerate(training.saes):
         if options.save is not None:
             sae.save(options.save / f"sae_{number}.npz")

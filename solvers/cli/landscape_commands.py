@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from solvers.cli.commands import check_plot, objective_of, print_result
+from solvers.cli.commands import as_option, check_plot, objective_of, print_result
 from solvers.optima.landscape import landscape
 from solvers.presentation.landscape_report import landscape_document, landscape_text
 from solvers.presentation.phase_report import phase_csv, phase_document, phase_json, phase_text
@@ -36,9 +36,7 @@ def run_landscape(options: argparse.Namespace) -> int:
                 progress=ProgressLine("starts"),
             )
     except InputError as error:
-        # What Python calls n_latents is --latents here; the law has no dashes.
-        message = str(error).removeprefix("n_")
-        raise InputError(message if message.startswith("law") else f"--{message}") from None
+        raise as_option(error) from None
     if options.plot is not None:
         from solvers.presentation.figures import write_figure  # noqa: PLC0415
         from solvers.presentation.landscape_figure import landscape_figure  # noqa: PLC0415
@@ -55,7 +53,7 @@ def run_landscape(options: argparse.Namespace) -> int:
 def run_phase(options: argparse.Namespace) -> int:
     """Run `sae-theory phase` and return its exit status."""
     if options.out.suffix.lower() not in _WRITERS:
-        raise InputError(f"{options.out}: expected a file ending in {' or '.join(_WRITERS)}")
+        raise InputError(options.out, f"a file ending in {' or '.join(_WRITERS)}")
     check_writable(options.out)
     check_plot(options.plot)
     family = _family(options)
@@ -100,11 +98,11 @@ def _family(options: argparse.Namespace) -> Family:
         try:
             axes.append(Axis.parse(text))
         except InputError as error:
-            raise InputError(f"--{name}: {error}") from None
+            raise error.inside(f"--{name}") from None
     names = (axes[0].name, axes[1].name)
     for option in ("l1", "latents"):
         if (getattr(options, option) is None) != (option in names):
-            raise InputError(f"--{option}: expected either a number or {option} as an axis")
+            raise InputError(f"--{option}", f"either a number or {option} as an axis")
     if "l1" in names:
         # The axis takes its place at every point.
         options.l1 = 0.0

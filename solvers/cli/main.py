@@ -32,7 +32,7 @@ class _Parser(argparse.ArgumentParser):
         super().__init__(**settings, allow_abbrev=False)
 
     def error(self, message: str) -> NoReturn:
-        raise InputError(f"{message} (see {self.prog} --help)")
+        raise InputError("usage", f"that of {self.prog} --help", hint=message)
 
 
 Subparsers: TypeAlias = "argparse._SubParsersAction[_Parser]"

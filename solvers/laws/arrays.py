@@ -6,6 +6,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from solvers.runtime.arguments import check_type
 from theory.exact.errors import InputError
 from theory.laws.law import Law
 
@@ -76,7 +77,6 @@ class LawArrays:
         )
 
 
-@lru_cache(maxsize=64)
 def law_arrays(law: Law) -> LawArrays:
     """Return the law in floats; the result is kept, for laws are immutable.
 
@@ -91,12 +91,17 @@ def law_arrays(law: Law) -> LawArrays:
     >>> law_arrays(load_law("shared")).second_moment.round(12).tolist()
     [[0.333333333333, 0.0], [0.0, 0.333333333333]]
     """
+    return _arrays(check_type("law", law, Law))
+
+
+@lru_cache(maxsize=64)
+def _arrays(law: Law) -> LawArrays:
     by_dimension: dict[int, list[tuple[float, Array]]] = {}
     for part in law.components:
         symbols = part.matrix.free_symbols | part.offset.free_symbols
         symbols |= getattr(part.probability, "free_symbols", set())
         if symbols:
-            raise InputError(f"{law.name}: expected numbers, got the symbols {symbols}")
+            raise InputError(law.name, "numbers", hint=f"it holds the symbols {symbols}")
         affine = np.array(
             part.offset.row_join(part.matrix).evalf(20).tolist(), dtype=np.float64
         ).reshape(law.dimension, 1 + part.cube_dimension)

@@ -93,11 +93,8 @@ def _square(lines: Array) -> Iterator[tuple[Array, Array]]:
     u1, weight1 = (part.ravel() for part in _gauss(_cuts(np.concatenate([meeting, edges]))[None]))
     across = 2 * (len(lines) + 1)
     if len(u1) * across > LARGEST_GRID:
-        raise InputError(
-            "latents",
-            f"fewer; {len(lines)} lines cut a square of this law into too many cells "
-            "for an exact result",
-        )
+        hint = f"{len(lines)} lines cut a square of this law into too many cells to be exact"
+        raise InputError("latents", "fewer", hint=hint)
     block = max(1, _AT_ONCE // across)
     for start in range(0, len(u1), block):
         here, weight = u1[start : start + block], weight1[start : start + block]

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solvers.laws.cut_square import cut_facets, unit_lines
-from theory.exact.errors import InputError
+from theory.exact.errors import InputError, one_of
 
 Array = NDArray[np.float64]
 
@@ -69,9 +69,7 @@ def pair_moments(preactivations: Array) -> Array:
     """
     cube_dimension = preactivations.shape[-1] - 1
     if cube_dimension not in _MOMENTS:
-        raise InputError(
-            f"cube dimension {cube_dimension}", f"one of {sorted(_MOMENTS)}", where="law"
-        )
+        raise InputError("cube dimension", one_of(sorted(_MOMENTS)), cube_dimension, where="law")
     return _MOMENTS[cube_dimension](preactivations)
 
 

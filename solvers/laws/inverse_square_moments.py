@@ -103,10 +103,8 @@ def charts(cubes: Cubes) -> Charts:
             if length <= _ON * size:
                 continue
             if filled == 2:
-                raise InputError(
-                    "law: the relative loss is exact for parallelograms in planes through the "
-                    "origin; this law has one whose plane misses it"
-                )
+                expected = "parallelograms in planes through the origin, for the relative loss"
+                raise InputError("law", expected, hint="it has one whose plane misses it")
             basis[c, :, filled] = rest / length
             filled += 1
         if k == 2 and np.linalg.matrix_rank(matrix[c]) < 2:

@@ -69,7 +69,8 @@ def best_activation_loss(law: Law, sae: Autoencoder, objective: Objective) -> fl
     0.068240140901
     """
     if objective.reconstruction != "squared":
-        raise InputError("reconstruction", "'squared' for the best activations")
+        expected = "'squared' for the best activations"
+        raise InputError("reconstruction", expected, objective.reconstruction)
     arrays = law_arrays(law)
     weights = sae.decoder_norms if objective.sparsity == "decoder-norm" else np.ones(sae.d_sae)
     supports = _supports(sae.W_dec, objective.l1 * weights / 2)
@@ -112,11 +113,8 @@ def _supports(atoms: Array, levels: Array) -> list[_Support]:
                 continue
             found.append(_Support(rows, gram, inverse @ rows, shift))
             if len(found) > LARGEST_SUPPORTS:
-                raise InputError(
-                    "latents",
-                    f"fewer than {len(atoms)} in {atoms.shape[1]} dimensions for the best "
-                    "activations",
-                )
+                expected = f"fewer than {len(atoms)} in {atoms.shape[1]} dimensions"
+                raise InputError("latents", f"{expected} for the best activations")
     return found
 
 

@@ -28,6 +28,7 @@ from solvers.laws.half_space_moments import pair_moments, triangle_index
 from solvers.laws.inverse_square_moments import reaches_origin
 from solvers.losses.piecewise_loss import piecewise_parts
 from solvers.losses.relative_loss import reconstruction_at_origin, relative_parts
+from solvers.runtime.arguments import check_type
 from theory.exact.errors import InputError
 from theory.laws.law import Law
 
@@ -128,6 +129,7 @@ def expected_loss(law: Law, sae: Autoencoder, objective: Objective) -> ExpectedL
     """
     if isinstance(sae, Sae):
         return expected_loss_and_gradient(law, sae, objective).loss
+    check_type("objective", objective, Objective)
     return _without_gradient(_arrays_for(law, sae), sae, objective)
 
 
@@ -148,6 +150,7 @@ def co_firing(law: Law, sae: Autoencoder) -> Array:
 
 def _arrays_for(law: Law, sae: Autoencoder) -> LawArrays:
     arrays = law_arrays(law)
+    check_type("sae", sae, Autoencoder)
     if sae.d_in != arrays.dimension:
         raise InputError(
             "W_enc", f"d_in = {arrays.dimension}, the dimension of the law {law.name!r}", sae.d_in
@@ -160,11 +163,13 @@ def _without_gradient(law: LawArrays, sae: Autoencoder, objective: Objective) ->
     kind = sae.architecture
     if objective.reconstruction != "squared":
         raise InputError(
-            f"reconstruction: expected 'squared' for a {kind} SAE, got "
-            f"{objective.reconstruction!r}; the relative loss is exact for ReLU SAEs only"
+            "reconstruction",
+            f"'squared' for a {kind} SAE",
+            objective.reconstruction,
+            hint="the relative loss is exact for ReLU SAEs only",
         )
     if objective.weight_decay:
-        raise InputError("weight_decay", f"0 for a {kind} SAE")
+        raise InputError("weight_decay", f"0 for a {kind} SAE", objective.weight_decay)
     with np.errstate(over="ignore", invalid="ignore"):
         parts = piecewise_parts(law, sae)
     weights = sae.decoder_norms if objective.sparsity == "decoder-norm" else np.ones(sae.d_sae)
@@ -190,7 +195,8 @@ def expected_loss_and_gradient(law: Law, sae: Sae, objective: Objective) -> Loss
     Where a pre-activation vanishes on a set of positive probability the loss has a kink;
     the gradient is then the one-sided one in which that latent stays off.
     """
-    arrays = _arrays_for(law, sae)
+    arrays = _arrays_for(law, check_type("sae", sae, Sae))
+    check_type("objective", objective, Objective)
     with np.errstate(over="ignore", invalid="ignore"):
         parts, gradient = loss_parts(arrays, sae.W_enc, sae.b_enc, sae.W_dec, sae.b_dec, objective)
     reason = _why_infinite(arrays, sae, objective)

@@ -26,9 +26,8 @@ from solvers.optima.descent import (
     Rest,
 )
 from solvers.optima.matching import Absorbed, CodeMatch, absorbed, closest_code
-from solvers.runtime.arguments import check_whole
+from solvers.runtime.arguments import check_choice, check_number, check_whole
 from solvers.runtime.parallel import each_result
-from theory.exact.errors import InputError, one_of
 from theory.laws.law import Law
 
 Array = NDArray[np.float64]
@@ -126,8 +125,7 @@ class Landscape:
         >>> found.chance_of_missing(0.5)
         0.25
         """
-        if not 0 < share <= 1:
-            raise InputError("share", "a number above 0 and up to 1", share)
+        share = check_number("share", share, above=0, most=1)
         return (1.0 - share) ** self.starts
 
     def chance_of_missing_any(self, share: float = 0.01) -> float:
@@ -239,12 +237,8 @@ def _check(n_latents: int, starts: int, seed: int, initialisation: str, dynamics
         ("seed", seed, 0),
     ):
         check_whole(name, value, least, _LARGEST_COUNT)
-    for name, text, options in (
-        ("initialisation", initialisation, tuple(INITIALISATIONS)),
-        ("dynamics", dynamics, DYNAMICS),
-    ):
-        if text not in options:
-            raise InputError(name, one_of(options, text), text)
+    check_choice("initialisation", initialisation, INITIALISATIONS)
+    check_choice("dynamics", dynamics, DYNAMICS)
 
 
 def _described(

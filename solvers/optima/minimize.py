@@ -23,9 +23,8 @@ from solvers.bounds.radial_bound import LowerBound, lower_bound
 from solvers.laws.arrays import law_arrays
 from solvers.losses.expected_loss import ExpectedLoss, expected_loss
 from solvers.losses.parameters import ScaledProblem
-from solvers.runtime.arguments import check_whole
+from solvers.runtime.arguments import check_number, check_type, check_whole
 from solvers.runtime.parallel import each_result
-from theory.exact.errors import InputError
 from theory.laws.law import Law
 
 Array = NDArray[np.float64]
@@ -168,10 +167,9 @@ def minimize_loss(
         ("max_iterations", max_iterations, 1),
     ):
         check_whole(name, value, least, _LARGEST_COUNT)
-    if n_latents > _LARGEST_WIDTH:
-        raise InputError("n_latents", f"at most {_LARGEST_WIDTH}", n_latents)
-    if not (isinstance(tolerance, int | float) and tolerance > 0):
-        raise InputError("tolerance", "a number > 0", tolerance)
+    check_whole("n_latents", n_latents, 1, _LARGEST_WIDTH)
+    tolerance = check_number("tolerance", tolerance, above=0)
+    check_type("objective", objective, Objective)
     objective.check_has_minimum()
     arrays = law_arrays(law)
     problem = ScaledProblem.of(arrays, objective, n_latents)

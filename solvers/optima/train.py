@@ -6,7 +6,6 @@ step, removes the gradient's part along each atom, uses β1 = 0, and warms the r
 first tenth of the steps and down over the last fifth. Its ghost gradients are left out.
 """
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -21,7 +20,14 @@ from solvers.laws.arrays import law_arrays
 from solvers.laws.samples import Sampler
 from solvers.losses.expected_loss import ExpectedLoss, expected_loss
 from solvers.losses.relative_loss import tied_b_dec
-from theory.exact.errors import InputError, one_of
+from solvers.runtime.arguments import (
+    check_callable,
+    check_choice,
+    check_number,
+    check_type,
+    check_whole,
+)
+from theory.exact.errors import InputError
 from theory.laws.law import Law
 
 Array = NDArray[np.float64]
@@ -30,6 +36,7 @@ Progress = Callable[[int, int], None]
 STARTS: Final = ("kaiming", "tied", "saelens")
 _EPSILON = 1e-8
 _REPORT_EVERY = 100
+_LARGEST_COUNT = 10**9
 
 
 @dataclass(frozen=True)
@@ -74,21 +81,21 @@ class Schedule:
     tie_b_dec: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("samples", "batch"):
-            value = getattr(self, name)
-            if not (isinstance(value, int) and not isinstance(value, bool) and value >= 1):
-                raise InputError(name, "a whole number ≥ 1", value)
-        for name in ("beta1", "beta2", "warmup", "cooldown"):
-            value = getattr(self, name)
-            below = value < 1 or (value == 1 and name in ("warmup", "cooldown"))
-            if not (isinstance(value, int | float) and value >= 0 and below):
-                raise InputError(name, "a number from 0 to below 1", value)
-        if not (isinstance(self.rate, int | float) and 0 < self.rate < math.inf):
-            raise InputError("rate", "a number > 0", self.rate)
-        if self.initialisation not in STARTS:
-            raise InputError(
-                "initialisation", one_of(STARTS, self.initialisation), self.initialisation
-            )
+        plain = {
+            **{
+                name: check_whole(name, getattr(self, name), 1, _LARGEST_COUNT)
+                for name in ("samples", "batch")
+            },
+            "rate": check_number("rate", self.rate, above=0),
+            "beta1": check_number("beta1", self.beta1, least=0, below=1),
+            "beta2": check_number("beta2", self.beta2, least=0, below=1),
+            "warmup": check_number("warmup", self.warmup, least=0, most=1),
+            "cooldown": check_number("cooldown", self.cooldown, least=0, most=1),
+            "initialisation": check_choice("initialisation", self.initialisation, STARTS),
+            "tie_b_dec": check_type("tie_b_dec", self.tie_b_dec, bool),
+        }
+        for name, value in plain.items():
+            object.__setattr__(self, name, value)
 
     @property
     def steps(self) -> int:
@@ -164,11 +171,12 @@ def train(
     >>> len(result.saes), result.losses[0].total < 0.6
     (2, True)
     """
-    schedule = Schedule() if schedule is None else schedule
-    for name, value, least in (("n_latents", n_latents, 1), ("instances", instances, 1),
-                               ("seed", seed, 0)):  # fmt: skip
-        if not (isinstance(value, int) and not isinstance(value, bool) and value >= least):
-            raise InputError(name, f"a whole number ≥ {least}", value)
+    schedule = Schedule() if schedule is None else check_type("schedule", schedule, Schedule)
+    n_latents = check_whole("n_latents", n_latents, 1, _LARGEST_COUNT)
+    instances = check_whole("instances", instances, 1, _LARGEST_COUNT)
+    seed = check_whole("seed", seed, 0, _LARGEST_COUNT)
+    check_type("objective", objective, Objective)
+    check_callable("progress", progress)
     arrays = law_arrays(law)
     rng = np.random.default_rng(seed)
     weights = initial_weights(schedule.initialisation, rng, instances, arrays.dimension, n_latents)

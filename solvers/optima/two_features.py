@@ -15,6 +15,7 @@ from scipy.optimize import minimize
 from solvers.autoencoders.autoencoder import Sae
 from solvers.autoencoders.objective import Objective
 from solvers.losses.best_activations import best_activation_loss
+from solvers.runtime.arguments import check_whole
 from theory.exact.errors import InputError
 from theory.laws.law import Law
 
@@ -24,6 +25,7 @@ Array = NDArray[np.float64]
 _ANGLE = 1e-9
 _LOSS = 1e-15
 _ITERATIONS = 1000
+_MOST_DIRECTIONS = 10_000
 # Size of the first simplex, in radians.
 _SIMPLEX = 0.05
 
@@ -78,9 +80,8 @@ def best_pair(law: Law, l1: float, spread: float = 90.0, directions: int = 4) ->
     (45.0, -45.0, 0.090333333)
     """
     if law.dimension != 2:
-        raise InputError(f"{law.name}: expected a law in the plane, got dimension {law.dimension}")
-    if directions < 2:
-        raise InputError("directions", "at least 2", directions)
+        raise InputError(law.name, "a law in the plane, of dimension 2", law.dimension)
+    check_whole("directions", directions, 2, _MOST_DIRECTIONS)
     objective = Objective(l1=l1)
 
     def loss(angles: Array) -> float:

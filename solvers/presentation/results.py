@@ -171,7 +171,7 @@ def training_text(training: Training) -> str:
             + (f"  dead: {dead}" if dead else "")
         )
     reasons = {loss.reason.split(", and")[0] for loss in training.losses if loss.reason}
-    lines += [f"infinite: {reason}; see --tie-b-dec" for reason in reasons]
+    lines += [f"infinite: {reason}; tie_b_dec keeps x̂(0) = 0" for reason in reasons]
     if training.interrupted:
         lines.append("interrupted: these are the weights after the steps that were taken")
     return "\n".join(lines)

@@ -110,10 +110,11 @@ def finite_array(name: str, value: ArrayLike) -> NDArray[np.float64]:
     """
     try:
         raw = np.asarray(value)
-    except (ValueError, TypeError, RuntimeError):
-        # Uneven rows; or an array of another library that cannot be copied, as one of torch
-        # that requires a gradient.
+    except ValueError:
         raise InputError(name, "an array of real numbers", hint="its rows are uneven") from None
+    except (TypeError, RuntimeError) as error:
+        # An array of another library, as one of torch that requires a gradient.
+        raise InputError(name, "an array of real numbers", hint=str(error)) from None
     if raw.dtype.kind not in "fiu":
         raise InputError(name, "an array of real numbers", raw.dtype)
     with np.errstate(over="ignore"):

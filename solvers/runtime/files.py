@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from theory.exact.errors import InputError
+from theory.exact.errors import InputError, UnwritableFileError
 
 
 @contextmanager
@@ -17,13 +17,13 @@ def written_beside(path: Path, keep: bool = True) -> Iterator[Path]:
 
     Raises
     ------
-    InputError
+    UnwritableFileError
         If the folder does not exist or cannot be written.
     """
     try:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=path.suffix)
     except OSError as error:
-        raise InputError(f"{path}: cannot be written: {error.strerror}") from None
+        raise UnwritableFileError.because(path, error) from None
     os.close(handle)
     temporary = Path(name)
     try:
@@ -36,7 +36,7 @@ def written_beside(path: Path, keep: bool = True) -> Iterator[Path]:
         temporary.chmod(0o666 & ~mask)
         temporary.replace(path)
     except OSError as error:
-        raise InputError(f"{path}: cannot be written: {error.strerror}") from None
+        raise UnwritableFileError.because(path, error) from None
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -45,10 +45,11 @@ def check_writable(path: Path) -> None:
     """Raise `InputError` if `path` cannot be written, before the work that would fill it."""
     try:
         if path.is_dir():
-            raise InputError(path, "a file, this is a folder")
+            raise InputError(path, "a file", hint="this is a folder")
         if not path.parent.is_dir():
-            raise InputError(f"{path}: cannot be written: no folder {path.parent}")
+            reason = f"no folder {path.parent}"
+            raise UnwritableFileError(path, "a file in a folder that exists", hint=reason)
         with written_beside(path, keep=False):
             pass
     except OSError as error:
-        raise InputError(f"{path}: cannot be written: {error.strerror}") from None
+        raise UnwritableFileError.because(path, error) from None

@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from theory.exact.errors import InputError
+from theory.exact.errors import InputError, UnwritableFileError
 
 _OTHER = "it holds something else"
 
@@ -47,7 +47,7 @@ class Journal:
             # What follows the last end of line was not finished.
             whole = kept[: kept.rfind(b"\n") + 1]
             if kept and not whole and not json.dumps(work).encode().startswith(kept):
-                raise InputError(path, f"the partial results of a run; {_OTHER}")
+                raise InputError(path, "the partial results of a run", hint=_OTHER)
             if whole:
                 self._read(whole, work)
             with path.open("r+b" if path.exists() else "w+b") as stream:
@@ -55,19 +55,20 @@ class Journal:
             if not whole:
                 self._append(work)
         except OSError as error:
-            raise InputError(f"{path}: cannot be written: {error.strerror}") from None
+            raise UnwritableFileError.because(path, error) from None
 
     def _read(self, whole: bytes, work: dict[str, Any]) -> None:
         try:
             first, *lines = [json.loads(line) for line in whole.decode().splitlines()]
             finished = {int(index): result for index, result in lines}
         except (ValueError, TypeError, RecursionError):
-            raise InputError(self.path, f"the partial results of a run; {_OTHER}") from None
+            raise InputError(self.path, "the partial results of a run", hint=_OTHER) from None
         if first != json.loads(json.dumps(work)):
             raise InputError(
                 self.path,
-                "the partial results of this very run; it holds those of another, so "
-                "finish that one, delete the file or write elsewhere",
+                "the partial results of this very run",
+                hint="it holds those of another, so finish that one, delete the file or write "
+                "elsewhere",
             )
         self.finished = finished
 

@@ -11,12 +11,14 @@ from contextlib import contextmanager
 from multiprocessing import get_context
 from typing import TypeVar
 
+from solvers.runtime.arguments import check_whole
 from theory.exact.errors import InputError
 
 # What the libraries behind numpy read when they are loaded.
 _THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 _SECONDS_BETWEEN_LOOKS = 1.0
+_MOST_WORKERS = 10_000
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -65,8 +67,8 @@ def pool(workers: int | None, pieces: int) -> Iterator[Executor | None]:
     InputError
         If `workers` is less than 1, or one of them dies, as for want of memory.
     """
-    if workers is not None and workers < 1:
-        raise InputError("workers", "a whole number ≥ 1", workers)
+    if workers is not None:
+        workers = check_whole("workers", workers, 1, _MOST_WORKERS)
     count = min(workers or os.cpu_count() or 1, pieces)
     if count <= 1:
         yield None
@@ -83,7 +85,9 @@ def pool(workers: int | None, pieces: int) -> Iterator[Executor | None]:
             yield executor
         except BrokenProcessPool:
             raise InputError(
-                f"workers: one of {count} processes died; with fewer there is more memory for each"
+                "workers",
+                f"fewer than {count}",
+                hint="one of the processes died; with fewer there is more memory for each",
             ) from None
 
 

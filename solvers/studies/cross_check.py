@@ -144,7 +144,7 @@ def objective_for(sae: Autoencoder, l1: float | None = None, **given: object) ->
     if l1 is None:
         without = sae.architecture in ("TopK", "JumpReLU")
         if origin.l1 is None and not without:
-            raise InputError("--l1", "λ, which this file does not hold")
+            raise InputError("l1", "λ, which this file does not hold")
         l1 = 0.0 if origin.l1 is None else origin.l1
         if own is not None:
             l1 = own.objective(l1, sae.d_in).l1
@@ -221,8 +221,8 @@ def cross_check(
         )
     if objective.l1 == 0:
         notes.append(
-            "λ = 0: only the error counts, so there is nothing to compare; a λ, as with --l1, "
-            "adds the best activations, an optimum and a lower bound"
+            "λ = 0: only the error counts, so there is nothing to compare; a λ > 0 adds the best "
+            "activations, an optimum and a lower bound"
         )
     elif not isinstance(sae, Sae):
         notes.append(

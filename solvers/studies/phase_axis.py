@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from solvers.runtime.arguments import check_number, check_type, check_whole
 from theory.exact.errors import InputError
 from theory.exact.numbers import exact_number
 
@@ -41,17 +42,18 @@ class Axis:
     count: int
 
     def __post_init__(self) -> None:
-        if not (2 <= self.count <= _MOST_VALUES):
-            raise InputError(self.name, f"from 2 to {_MOST_VALUES} values", self.count)
-        if not (-np.inf < self.low < self.high < np.inf):
-            raise InputError(
-                f"{self.name}: expected LOW below HIGH, got {self.low:g} and {self.high:g}"
-            )
+        check_type("name", self.name, str)
+        try:
+            object.__setattr__(self, "count", check_whole("count", self.count, 2, _MOST_VALUES))
+            for name in ("low", "high"):
+                object.__setattr__(self, name, check_number(name, getattr(self, name)))
+        except InputError as error:
+            raise error.inside(self.name) from None
+        if not self.low < self.high:
+            raise InputError(self.name, "LOW below HIGH", (self.low, self.high))
         if self.name == WIDTH_AXIS and any(value != round(value) for value in self.values):
-            raise InputError(
-                f"{self.name}: expected whole numbers, got {list(self.values)[:4]}...; choose "
-                "COUNT = HIGH - LOW + 1"
-            )
+            hint = "choose COUNT = HIGH - LOW + 1"
+            raise InputError(self.name, "whole numbers", list(self.values), hint=hint)
 
     @classmethod
     def parse(cls, text: str) -> "Axis":
@@ -59,7 +61,7 @@ class Axis:
         name, equals, numbers = text.partition("=")
         parts = numbers.split(":")
         if not equals or len(parts) != 3 or not parts[2].strip().isdecimal():
-            raise InputError(f"expected NAME=LOW:HIGH:COUNT, such as l1=0.1:1:10, got {text!r}")
+            raise InputError("", "NAME=LOW:HIGH:COUNT, such as l1=0.1:1:10", text)
         low, high = (float(exact_number(part, name)) for part in parts[:2])
         return cls(name.strip().replace("-", "_"), low, high, int(parts[2]))
 

@@ -6,10 +6,10 @@ from itertools import product
 from typing import Any
 
 from solvers.autoencoders.objective import Objective
-from solvers.runtime.arguments import check_whole
+from solvers.runtime.arguments import check_choice, check_type, check_whole
 from solvers.studies.phase_axis import OBJECTIVE_AXES, WIDTH_AXIS, Axis
 from theory.codes.code import Code, codes_of
-from theory.exact.errors import InputError, one_of
+from theory.exact.errors import InputError
 from theory.laws.law import Law
 from theory.laws.law_files import (
     TWO_FEATURES,
@@ -66,14 +66,16 @@ class Family:
     law_file: dict[str, Any] | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
-        if self.x.name == self.y.name:
+        check_type("law", self.law, str)
+        check_type("objective", self.objective, Objective)
+        if check_type("x", self.x, Axis).name == check_type("y", self.y, Axis).name:
             raise InputError(self.x.name, "two different axes")
         known = (*settings_of(self.law), *OBJECTIVE_AXES, WIDTH_AXIS)
         for axis in (self.x, self.y):
-            if axis.name not in known:
-                raise InputError(axis.name, one_of(known))
-        check_whole("starts", self.starts, 1, _LARGEST_COUNT)
-        check_whole("seed", self.seed, 0, _LARGEST_COUNT)
+            check_choice("axis", axis.name, known)
+        for name, least in (("n_latents", 1), ("starts", 1), ("seed", 0)):
+            count = check_whole(name, getattr(self, name), least, _LARGEST_COUNT)
+            object.__setattr__(self, name, count)
         if is_law_file(self.law):
             object.__setattr__(self, "law_file", law_document(self.law))
         # Ranges are convex, so what the corners allow the points between do.
@@ -95,9 +97,8 @@ class Family:
         """Return the named codes of a law that a width has room for."""
         found = [code for code in codes_of(law) if len(code.atoms) <= width]
         if not found:
-            raise InputError(
-                WIDTH_AXIS, f"at least as many as the atoms of a named code of {self.law}", width
-            )
+            expected = f"at least as many as the atoms of a named code of {self.law}"
+            raise InputError(WIDTH_AXIS, expected, width)
         return found
 
     def pair(self, x: float, y: float) -> OptimalPair | None:
@@ -143,6 +144,4 @@ class Family:
 
     def _width(self, x: float, y: float) -> int:
         width = int(self._values(x, y).get(WIDTH_AXIS, self.n_latents))
-        if width < 1:
-            raise InputError(WIDTH_AXIS, "a whole number ≥ 1", width)
-        return width
+        return check_whole(WIDTH_AXIS, width, 1, _LARGEST_COUNT)

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import sympy
 
+from solvers.runtime.arguments import check_choice
 from solvers.studies.claims.cost_evidence import ROUTES as CODE_ROUTES
 from solvers.studies.claims.evidence import Routes
 from solvers.studies.claims.loss_evidence import LOSS_ROUTES
 from theory.claims.claim import Claim, ProofError, Quantity
 from theory.claims.ledger import LEDGER
-from theory.exact.errors import InputError, one_of
 
 #: The numeric routes of every claim in the ledger.
 ROUTES = {**CODE_ROUTES, **LOSS_ROUTES}
@@ -105,8 +105,7 @@ def verify(
     """
     known = {claim.id: claim for claim in LEDGER}
     for name in ids:
-        if name not in known:
-            raise InputError(f"claim {name!r}", one_of(known))
+        check_choice("claim", name, known)
     chosen = [claim for claim in LEDGER if not ids or claim.id in ids]
     checked = []
     for done, claim in enumerate(chosen, start=1):

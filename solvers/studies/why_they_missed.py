@@ -306,7 +306,7 @@ def written_between(page: str, marker: str, content: str) -> str:
     before, opened, rest = page.partition(opening)
     _, closed, after = rest.partition(closing)
     if not (opened and closed):
-        raise InputError(f"expected the markers {opening} and {closing}")
+        raise InputError("page", f"the markers {opening} and {closing}")
     return f"{before}{opening}\n{content}\n{closing}{after}"
 
 

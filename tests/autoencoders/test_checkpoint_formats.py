@@ -98,7 +98,7 @@ def test_batch_topk_without_its_threshold_is_no_function_of_one_sample(tmp_path:
         load_checkpoint(path)
     state["k"] = torch.tensor([1, 2])
     path = write_trainer(tmp_path / "trainer_1", "AutoEncoderTopK", state)
-    with pytest.raises(InputError, match=r"k: expected one number, got shape \(2,\)"):
+    with pytest.raises(InputError, match=r"k: expected one number; its shape is \(2,\)"):
         load_checkpoint(path)
 
 
@@ -300,7 +300,7 @@ def test_saelens_penalties_that_are_not_its_present_one_are_not_assumed(tmp_path
         path = write_saelens(tmp_path / str(number), w, l1_coefficient=0.1, **setting)
         origin = load_checkpoint(path).origin
         assert (origin.convention, origin.loss, origin.l1) == ("", "", None)
-        assert "give the objective's options" in " ".join(origin.notes)
+        assert "give the objective's settings" in " ".join(origin.notes)
 
 
 def test_sparsify_widths_by_expansion_factor(tmp_path: Path) -> None:
@@ -399,5 +399,5 @@ def test_a_number_beyond_any_exponent_in_a_configuration(tmp_path: Path) -> None
     w = tensors(W_enc=(D, N), b_enc=(N,), W_dec=(N, D), b_dec=(D,))
     path = write_saelens(tmp_path / "sae", w)
     (path / "cfg.json").write_text('{"d_in": 1e999999999999999999999}')
-    with pytest.raises(InputError, match="expected JSON, but this is something else"):
+    with pytest.raises(InputError, match="expected JSON; this is something else"):
         load_checkpoint(path)

@@ -184,8 +184,11 @@ def good() -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
-        ({"W_enc": None}, "W_enc: expected this array in an .npz file, found W_dec, b_dec, b_enc"),
-        ({"gate": np.zeros(3)}, "gate: unknown array, expected only W_enc"),
+        (
+            {"W_enc": None},
+            "W_enc: expected this array in an .npz file; it holds W_dec, b_dec, b_enc",
+        ),
+        ({"gate": np.zeros(3)}, "gate: expected only W_enc.*; this array is unknown"),
         ({"threshold": np.zeros(2)}, r"threshold: expected shape \(3,\), got \(2,\)"),
         ({"b_enc": np.zeros(2)}, r"b_enc: expected shape \(3,\)"),
         ({"W_dec": np.ones((2, 3))}, r"W_dec: expected shape \(3, 2\)"),
@@ -215,7 +218,7 @@ class Hostile:
 def test_pickled_objects_are_not_run(tmp_path: Path) -> None:
     trace, path = tmp_path / "executed", tmp_path / "weights.npz"
     np.savez(path, **{**good(), "b_enc": np.array([Hostile(trace)], dtype=object)})
-    with pytest.raises(InputError, match="b_enc: expected an array of real numbers, not pickled"):
+    with pytest.raises(InputError, match="b_enc: expected an array of real numbers; it holds obj"):
         load_checkpoint(path)
     bare = tmp_path / "bare.npz"
     bare.write_bytes(pickle.dumps(Hostile(trace)))
@@ -271,7 +274,7 @@ def test_encrypted_npz(tmp_path: Path) -> None:
 
 
 def test_a_device_is_no_checkpoint() -> None:
-    with pytest.raises(InputError, match="expected a file or a folder, this is neither"):
+    with pytest.raises(InputError, match="expected a file or a folder; this is neither"):
         load_checkpoint("/dev/null")
 
 
@@ -397,9 +400,11 @@ def test_safetensors_with_other_arrays(tmp_path: Path) -> None:
 
 
 def test_missing_files(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no such file or folder"):
+    with pytest.raises(InputError, match="no such file; expected a checkpoint"):
         load_checkpoint(tmp_path / "nothing.npz")
-    with pytest.raises(InputError, match=r"cfg.json: expected this file of a SAELens checkpoint"):
+    with pytest.raises(
+        InputError, match=r"cfg.json: no such file; expected this file of a SAELens checkpoint"
+    ):
         load_checkpoint(tmp_path)
     (tmp_path / "text.npz").write_text("W_enc")
     with pytest.raises(InputError, match="this is neither, or it is truncated"):
@@ -429,7 +434,7 @@ def test_dictionary_learning_is_the_function_its_library_defines() -> None:
 
 def test_a_file_of_several_saes_wants_to_know_which() -> None:
     assert len(load_checkpoints(POST)) == 5
-    with pytest.raises(InputError, match="instance: expected one of 0 to 4, the file holds 5"):
+    with pytest.raises(InputError, match="instance: expected one of 0 to 4; it holds 5"):
         load_checkpoint(POST)
     for number in (5, -1):
         with pytest.raises(InputError, match=f"instance: expected 0 to 4, got {number}"):
@@ -462,13 +467,13 @@ def test_a_pickle_in_a_pt_file_is_not_run(tmp_path: Path, old: bool) -> None:
 @pytest.mark.parametrize(
     ("state", "message"),
     [
-        ({"W_enc": torch.ones(2, 3)}, "b_enc: expected this array in a .pt file, found W_enc"),
+        ({"W_enc": torch.ones(2, 3)}, "b_enc: expected this array in a .pt file; it holds W_enc"),
         ([torch.ones(2)], "expected a dict of tensors, got list"),
         ({"W_enc": 3}, "W_enc: expected a tensor, got int"),
         (
             {name: torch.tensor(array[None]) for name, array in good().items()}
             | {"b_dec": torch.zeros(3, 2)},
-            r"expected W_enc \(instances, d_in, d_sae\) and its like, got .*b_dec \(3, 2\)",
+            r"W_enc: expected shape \(instances, d_in, d_sae\), and .*b_dec \(3, 2\)",
         ),
         (
             {name: torch.tensor(array) for name, array in good().items()}
@@ -519,7 +524,9 @@ def test_dictionary_learning_with_another_configuration(
     with pytest.raises(InputError, match=message):
         load_checkpoint(folder)
     (folder / "config.json").unlink()
-    with pytest.raises(InputError, match=r"config.json: expected this file of a dictionary_learn"):
+    with pytest.raises(
+        InputError, match=r"config.json: no such file; expected this file of a dict"
+    ):
         load_checkpoint(folder)
 
 

@@ -35,7 +35,7 @@ def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
 
 
 def test_places_that_cannot_be_written(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="expected a file, this is a folder"):
+    with pytest.raises(InputError, match="expected a file; this is a folder"):
         check_writable(tmp_path)
     with pytest.raises(InputError, match="no folder"):
         check_writable(tmp_path / "no" / "file")

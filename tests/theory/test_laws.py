@@ -105,7 +105,10 @@ def test_thirds_in_decimals_are_a_table_that_sums_to_one(tmp_path: Path) -> None
         ("[" * 100_000, "expected JSON"),
         ("[1, 2]", "expected a JSON object with the key 'sets'"),
         ("{}", "sets: expected two whole numbers, as .* this key is required"),
-        ('{"sets": [2, 2], "amplitud": 1}', r"key: expected one of sets.*'amplitude'\?\), got 'amplitud'"),
+        (
+            '{"sets": [2, 2], "amplitud": 1}',
+            r"key: expected one of sets.*'amplitude'\?\), got 'amplitud'",
+        ),
         ('{"sets": [2, 2], "sets": [2, 2]}', "sets: expected this key once; it is given twice"),
         ('{"sets": [2]}', "sets: expected two whole numbers from 1 to 100, got"),
         ('{"sets": [2, 0]}', r"sets\[1\]: expected a whole number from 1 to 100, got 0"),
@@ -202,13 +205,19 @@ def test_a_huge_law_file_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("sharde", r"law: expected a preset, one of shared, independent, .* 'shared'\?\).* got 'sharde'"),
+        (
+            "sharde",
+            r"law: expected a preset, one of shared, independent, .* 'shared'\?\).* got 'sharde'",
+        ),
         ("no/such/file.json", r"^no/such/file.json: no such file; expected a law file"),
         ("bad\0name", "expected a preset"),
         ("", "expected a preset"),
         ("tests", "tests: expected a law file; this is not a regular file"),
         ("x" * 5000, "expected a preset"),
-        ("shared:amplitud=1", r"setting: expected one of onehot_.* 'amplitude'\?\), got 'amplitud'"),
+        (
+            "shared:amplitud=1",
+            r"setting: expected one of onehot_.* 'amplitude'\?\), got 'amplitud'",
+        ),
         ("shared:probabilities=1", "setting: expected one of .* got 'probabilities'"),
         ("shared:amplitude", "setting: expected key=value, got 'amplitude'"),
         ("shared:", "setting: expected key=value, got ''"),

@@ -68,8 +68,8 @@ def check_choice(
     raise InputError(name, one_of(known, value), value, where, hint)
 
 
-def check_type(name: str, value: object, kind: type[Kind]) -> Kind:
-    """Return a value that is a record or an object of a class.
+def check_type(name: str, value: Kind, kind: type) -> Kind:
+    """Return a value that is of a class, as its annotation says.
 
     Raises
     ------

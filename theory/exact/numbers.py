@@ -66,7 +66,7 @@ def exact_number(value: object, name: str) -> sympy.Expr:
 
 
 def _text(number: object, name: str, value: object) -> str:
-    """Return the digits of a number; of a float the shortest that mean it, in its own precision."""
+    """Return the digits of a number; of a float the fewest that mean it, in its precision."""
     try:
         return (repr(float(number)) if isinstance(number, float) else str(number)).strip()
     except ValueError:

@@ -122,11 +122,9 @@ class Law:
 
     def __post_init__(self) -> None:
         check_type("name", self.name, str)
-        parts = [
+        for part in check_list("components", self.components, "a sequence of Component"):
             check_type("components", part, Component)
-            for part in check_list("components", self.components, "a sequence of Component")
-        ]
-        present = tuple(part for part in parts if part.probability != 0)
+        present = tuple(part for part in self.components if part.probability != 0)
         if not present:
             raise InputError(self.name, "at least one component of probability > 0")
         if len({part.matrix.rows for part in present}) > 1:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from solvers.autoencoders.architectures import GatedSae, JumpReluSae, TopKSae
-from solvers.autoencoders.autoencoder import PARAMETERS, Autoencoder, Origin, Sae, finite_array
+from solvers.autoencoders.autoencoder import PARAMETERS, Autoencoder, Origin, Sae
 from solvers.autoencoders.checkpoints.weight_files import (
     Arrays,
     check_names,
@@ -23,7 +23,8 @@ from solvers.autoencoders.checkpoints.weight_files import (
     read_config,
     torch_state,
 )
-from theory.exact.errors import InputError, one_of
+from solvers.runtime.arguments import check_choice, finite_array
+from theory.exact.errors import InputError
 
 WEIGHTS = "ae.pt"
 CONFIG = "config.json"
@@ -36,12 +37,9 @@ def read_dictionary_learning(path: Path) -> tuple[Autoencoder, ...]:
     config = read_config(folder / CONFIG, "dictionary_learning")
     trainer = config.get("trainer")
     if not isinstance(trainer, dict) or "dict_class" not in trainer:
-        raise InputError(
-            "trainer", "a dictionary_learning configuration with dict_class", where=CONFIG
-        )
-    name = trainer["dict_class"]
-    if not isinstance(name, str) or name not in _CLASSES:
-        raise InputError("dict_class", one_of(_CLASSES, name), name, where=CONFIG)
+        expected = "a dictionary_learning configuration with dict_class"
+        raise InputError("trainer", expected, where=CONFIG)
+    name = check_choice("dict_class", trainer["dict_class"], _CLASSES, where=CONFIG)
     arrays, settings = torch_state(folder / WEIGHTS)
     form = _CLASSES[name]
     kind = f"dictionary_learning's {WEIGHTS}"
@@ -115,17 +113,18 @@ def _topk(arrays: Arrays) -> Autoencoder:
 def _batch_topk(arrays: Arrays) -> Autoencoder:
     base, threshold = _topk_base(arrays), _scalar(arrays, "threshold")
     if not threshold >= 0:
-        raise InputError(
-            f"threshold: expected a number ≥ 0, got {threshold}; BatchTopK is a function of one "
-            "sample only by the threshold that training stores in the end"
+        hint = (
+            "BatchTopK is a function of one sample only by the threshold that training stores in "
+            "the end"
         )
+        raise InputError("threshold", "a number ≥ 0", threshold, hint=hint)
     return JumpReluSae(base, np.full(base.d_sae, threshold))
 
 
 def _scalar(arrays: Arrays, name: str) -> float:
     value = finite_array(name, arrays[name])
     if value.size != 1:
-        raise InputError(f"{name}: expected one number, got shape {arrays[name].shape}")
+        raise InputError(name, "one number", hint=f"its shape is {arrays[name].shape}")
     return float(value.item())
 
 

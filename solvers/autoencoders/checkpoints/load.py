@@ -17,12 +17,14 @@ from solvers.autoencoders.autoencoder import Autoencoder
 from solvers.autoencoders.checkpoints import dictionary_learning, saelens
 from solvers.autoencoders.checkpoints.other_libraries import (
     SPARSIFY_WEIGHTS,
+    NoSaeError,
     read_npz,
     read_pt,
     read_sparsify,
 )
 from solvers.autoencoders.checkpoints.weight_files import is_npz, is_torch
-from theory.exact.errors import InputError
+from solvers.runtime.arguments import check_whole
+from theory.exact.errors import InputError, MissingFileError, UnreadableFileError
 
 Reader = Callable[[Path], tuple[Autoencoder, ...]]
 
@@ -60,13 +62,12 @@ def load_checkpoint(path: str | Path, instance: int | None = None) -> Autoencode
     """
     saes = load_checkpoints(path)
     if instance is None and len(saes) > 1:
-        raise InputError(
-            "instance", f"one of 0 to {len(saes) - 1}, the file holds {len(saes)} SAEs", where=path
-        )
-    number = 0 if instance is None else instance
-    if not 0 <= number < len(saes):
-        raise InputError("instance", f"0 to {len(saes) - 1}", number, where=path)
-    return saes[number]
+        expected = f"one of 0 to {len(saes) - 1}"
+        raise InputError("instance", expected, where=path, hint=f"it holds {len(saes)} SAEs")
+    try:
+        return saes[check_whole("instance", instance or 0, 0, len(saes) - 1)]
+    except InputError as error:
+        raise error.inside(path) from None
 
 
 def load_checkpoints(path: str | Path) -> tuple[Autoencoder, ...]:
@@ -77,19 +78,25 @@ def load_checkpoints(path: str | Path) -> tuple[Autoencoder, ...]:
     InputError
         As `load_checkpoint`.
     """
-    path = Path(path)
+    path = _path(path)
     try:
         # What overflows is infinite, and refused by name.
         with np.errstate(all="ignore"):
             return _reader(path)(path)
     except InputError as error:
-        raise InputError(f"{path}: {error}") from None
+        raise error.inside(path) from None
     except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None
+        raise UnreadableFileError.because(path, error) from None
     except Exception as error:
         # A damaged or hostile file can raise anything in the libraries that unpack it.
-        what = type(error).__name__
-        raise InputError(path, f"a checkpoint, but it is damaged ({what})") from None
+        hint = f"this one is damaged ({type(error).__name__})"
+        raise InputError(path, "a checkpoint", hint=hint) from None
+
+
+def _path(path: str | Path) -> Path:
+    if not isinstance(path, str | Path):
+        raise InputError("path", "a text or a path", path)
+    return Path(path)
 
 
 def _reader(path: Path) -> Reader:
@@ -111,16 +118,18 @@ def _reader(path: Path) -> Reader:
 
 def _file_reader(path: Path) -> Reader:
     if not path.exists():
-        raise InputError("no such file or folder; expected a checkpoint")
+        raise MissingFileError("", "a checkpoint, a file or a folder")
     if not path.is_file():
-        raise InputError("expected a file or a folder, this is neither")
+        raise InputError("", "a file or a folder", hint="this is neither")
     if is_npz(path):
         return read_npz
     if is_torch(path):
         return read_pt
     raise InputError(
-        "expected an .npz file of W_enc, b_enc, W_dec, b_dec, a .pt file of torch, or a folder "
-        "of SAELens, sparsify or dictionary_learning; this is neither, or it is truncated"
+        "",
+        "an .npz file of W_enc, b_enc, W_dec, b_dec, a .pt file of torch, or a folder of SAELens, "
+        "sparsify or dictionary_learning",
+        hint="this is neither, or it is truncated",
     )
 
 
@@ -144,7 +153,7 @@ def find_checkpoints(path: str | Path) -> list[Path]:
     InputError
         If there is none.
     """
-    path = Path(path)
+    path = _path(path)
     if not path.is_dir():
         return [path]
     found = []
@@ -159,13 +168,17 @@ def find_checkpoints(path: str | Path) -> list[Path]:
         found += [file for file in files if file.suffix == ".pt" and _holds_saes(file)]
     if not found:
         kinds = ", ".join(weights for weights, _, _ in _FOLDERS)
-        raise InputError(path, f"a checkpoint in this folder ({kinds}, .npz or .pt), found none")
+        expected = f"a checkpoint in this folder ({kinds}, .npz or .pt)"
+        raise InputError(path, expected, hint="found none")
     return sorted(found)
 
 
 def _holds_saes(path: Path) -> bool:
     try:
         load_checkpoints(path)
-    except InputError as error:
-        return "expected this array in a .pt file" not in str(error)
+    except NoSaeError:
+        return False
+    except InputError:
+        # One that is damaged is not passed over in silence.
+        return True
     return True

@@ -23,6 +23,10 @@ SPARSIFY_WEIGHTS = "sae.safetensors"
 SPARSIFY_CONFIG = "cfg.json"
 
 
+class NoSaeError(InputError):
+    """A sound file of tensors that are no SAE's, such as the post's toy model."""
+
+
 def read_sparsify(path: Path) -> tuple[Autoencoder, ...]:
     """Read sparsify's `SparseCoder`: f = TopK(ReLU(E (x - b_dec) + e)), x̂ = f W_dec + b_dec.
 
@@ -56,7 +60,7 @@ def read_sparsify(path: Path) -> tuple[Autoencoder, ...]:
     try:
         sae = TopKSae(base, config.get("k"))  # type: ignore[arg-type]  # checked there
     except InputError as error:
-        raise InputError(f"{SPARSIFY_CONFIG}: {error}") from None
+        raise error.inside(SPARSIFY_CONFIG) from None
     notes = ("sparsify, topk: the encoder subtracts b_dec; folded into b_enc", *turned)
     return (sae.with_origin(Origin("sparsify", loss="unexplained variance", notes=notes)),)
 
@@ -87,7 +91,7 @@ def read_pt(path: Path) -> tuple[Autoencoder, ...]:
     arrays, settings = torch_state(path)
     if "pre_bias" in arrays:
         return (_openai(arrays, settings),)
-    check_names({**arrays, **settings}, PARAMETERS, "a .pt file")
+    check_names({**arrays, **settings}, PARAMETERS, "a .pt file", lacking=NoSaeError)
     check_names(arrays, PARAMETERS, "a .pt file")
     return _instances(arrays)
 
@@ -103,10 +107,11 @@ def _openai(arrays: Arrays, settings: dict[str, object]) -> Autoencoder:
     check_names(arrays, names, "OpenAI's .pt file", statistics)
     activation = settings.get("activation", "ReLU")
     if activation != "ReLU":
-        raise InputError(
-            f"activation: expected 'ReLU', got {activation!r}; OpenAI's code divides the input of "
-            "its TopK SAEs by its standard deviation, so x̂ is not piecewise affine in x"
+        hint = (
+            "OpenAI's code divides the input of its TopK SAEs by its standard deviation, so x̂ is "
+            "not piecewise affine in x"
         )
+        raise InputError("activation", "'ReLU'", activation, hint=hint)
     arrays, turned = oriented(
         arrays,
         {
@@ -130,7 +135,8 @@ def _instances(arrays: Arrays) -> tuple[Autoencoder, ...]:
     counts = {name: len(array) if array.ndim else 0 for name, array in arrays.items()}
     if arrays["W_enc"].ndim != 3 or len(set(counts.values())) != 1 or not counts["W_enc"]:
         shapes = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
-        raise InputError(f"expected W_enc (instances, d_in, d_sae) and its like, got {shapes}")
+        expected = "shape (instances, d_in, d_sae), and the other arrays as many instances"
+        raise InputError("W_enc", expected, hint=f"this file holds {shapes}")
     several = counts["W_enc"]
     found = []
     for i in range(several):

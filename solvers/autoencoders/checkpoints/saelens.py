@@ -23,7 +23,8 @@ from solvers.autoencoders.checkpoints.weight_files import (
     read_config,
     safetensors_arrays,
 )
-from theory.exact.errors import InputError, one_of
+from solvers.runtime.arguments import check_choice
+from theory.exact.errors import InputError
 
 WEIGHTS = "sae_weights.safetensors"
 CONFIG = "cfg.json"
@@ -77,9 +78,7 @@ def _architecture(config: dict[str, Any]) -> str:
     before_6 = config.get("activation_fn_str", config.get("activation_fn"))
     if named == "standard" and before_6 == "topk":
         named = "topk"
-    if named not in _ARCHITECTURES:
-        raise InputError("architecture", one_of(_ARCHITECTURES, named), named, where=CONFIG)
-    return str(named)
+    return check_choice("architecture", named, _ARCHITECTURES, where=CONFIG)
 
 
 def _build(
@@ -109,7 +108,7 @@ def _build(
     try:
         return TopKSae(base, k)  # type: ignore[arg-type]  # checked there
     except InputError as error:
-        raise InputError(f"{CONFIG}: {error}") from None
+        raise error.inside(CONFIG) from None
 
 
 def _origin(
@@ -124,7 +123,7 @@ def _origin(
     notes = [f"SAELens, {architecture}: the encoder {reads}"]
     if architecture == "standard":
         notes.append(
-            "SAELens trains its standard SAEs with --sparsity decoder-norm --decoder free"
+            "SAELens trains its standard SAEs with sparsity='decoder-norm', decoder='free'"
         )
     if architecture == "topk" and _setting(config, "rescale_acts_by_decoder_norm"):
         notes.append("latents are ranked by p_i ‖d_i‖; read as the same SAE with unit atoms")
@@ -132,7 +131,7 @@ def _origin(
         "scale_sparsity_penalty_by_decoder_norm", True
     )
     if architecture in ("standard", "gated") and not plain:
-        notes[1:] = ["its penalty is not Σ f_i ‖d_i‖; give the objective's options"]
+        notes[1:] = ["its penalty is not Σ f_i ‖d_i‖; give the objective's settings"]
     loss = {
         "standard": "objective" if plain else "",
         "gated": "gated" if plain else "",

@@ -5,16 +5,17 @@ tensors and containers and refuses whatever else a pickle could call.
 """
 
 import io
+import pickletools
 import zipfile
-from collections.abc import Collection, Mapping
-from decimal import Decimal
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from theory.exact.errors import InputError
+from solvers.runtime.arguments import check_number
+from theory.exact.errors import InputError, MissingFileError, MissingPackageError
 from theory.exact.strict_json import read_json
 
 #: Arrays of more bytes than this are no toy SAE; the limit stops zip bombs.
@@ -22,6 +23,10 @@ LARGEST_WEIGHTS = 2**30
 
 # How torch files older than its zip format (torch 1.6) begin: a pickled magic number.
 _TORCH_MAGIC = bytes.fromhex("80028a0a6cfc9c46f9206aa850192e")
+# Such a file begins with this many pickles: magic number, protocol, system, and the contents.
+_TORCH_PICKLES = 4
+# Where a pickle of tensors and containers has its names from.
+_TENSOR_MODULES = frozenset({"collections", "torch", "torch._utils"})
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -48,7 +53,7 @@ def _members(path: Path) -> list[str]:
         with zipfile.ZipFile(path) as archive:
             return archive.namelist()
     except (zipfile.BadZipFile, EOFError, RuntimeError, NotImplementedError):
-        raise InputError("the archive is damaged or truncated") from None
+        raise InputError("", "an archive", hint="it is damaged or truncated") from None
 
 
 def _check_archive(path: Path, entries: str) -> None:
@@ -57,9 +62,9 @@ def _check_archive(path: Path, entries: str) -> None:
         size = sum(member.file_size for member in archive.infolist())
         names = archive.namelist()
     if len(names) != len(set(names)):
-        raise InputError(f"expected every {entries} once, one is there twice")
+        raise InputError("", f"every {entries} once", hint="one is there twice")
     if size > LARGEST_WEIGHTS:
-        raise InputError(f"expected at most {LARGEST_WEIGHTS} bytes of {entries}s, got {size}")
+        raise InputError("", f"at most {LARGEST_WEIGHTS} bytes of {entries}s", size)
 
 
 def npz_arrays(path: Path) -> Arrays:
@@ -76,18 +81,34 @@ def npz_arrays(path: Path) -> Arrays:
             return {name: _entry(archive, name) for name in archive.files}
     except (zipfile.BadZipFile, EOFError, MemoryError, RuntimeError):
         # Encrypted and unknown kinds of zip are RuntimeErrors.
-        raise InputError("expected an .npz file, but it is damaged or truncated") from None
+        raise InputError("", "an .npz file", hint="it is damaged or truncated") from None
 
 
-def _entry(archive: Mapping[str, Any], name: str) -> NDArray[Any]:
+def _entry(archive: "np.lib.npyio.NpzFile", name: str) -> NDArray[Any]:
     try:
         array: NDArray[Any] = archive[name]
-    except ValueError as error:
-        reason = "pickled objects" if "allow_pickle" in str(error) else "a damaged array"
-        raise InputError(name, f"an array of real numbers, not {reason}") from None
+    except ValueError:
+        objects = "it holds objects, which are never unpickled"
+        hint = objects if _is_of_objects(archive, name) else "it is damaged"
+        raise InputError(name, "an array of real numbers", hint=hint) from None
     if not isinstance(array, np.ndarray):
         raise InputError(name, "an array in .npy form")
     return array
+
+
+def _is_of_objects(archive: "np.lib.npyio.NpzFile", name: str) -> bool:
+    """Tell whether the header of an array says that its entries are pickled objects."""
+    if archive.zip is None:
+        return False
+    try:
+        member = archive.zip.open(f"{name}.npy")
+        version = np.lib.format.read_magic(member)
+        header = np.lib.format.read_array_header_1_0 if version == (1, 0) else (
+            np.lib.format.read_array_header_2_0
+        )  # fmt: skip
+        return bool(header(member)[2].hasobject)
+    except ValueError:
+        return False
 
 
 def safetensors_arrays(path: Path) -> Arrays:
@@ -101,16 +122,17 @@ def safetensors_arrays(path: Path) -> Arrays:
     try:
         from safetensors import SafetensorError, safe_open  # noqa: PLC0415
     except ImportError:
-        raise InputError(
-            "safetensors files need the package safetensors: pip install safetensors"
+        raise MissingPackageError(
+            "safetensors", "this package, to read such files", hint="pip install safetensors"
         ) from None
-    if path.stat().st_size > LARGEST_WEIGHTS:
-        raise InputError(path.name, f"at most {LARGEST_WEIGHTS} bytes")
+    size = path.stat().st_size
+    if size > LARGEST_WEIGHTS:
+        raise InputError(path.name, f"at most {LARGEST_WEIGHTS} bytes", size)
     try:
         with safe_open(path, framework="numpy") as file:
             return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, TypeError, ValueError, AttributeError) as error:
-        raise InputError(path.name, f"safetensors of floats: {error}") from None
+        raise InputError(path.name, "safetensors of floats", hint=str(error)) from None
 
 
 def torch_state(path: Path) -> tuple[Arrays, dict[str, Any]]:
@@ -127,28 +149,29 @@ def torch_state(path: Path) -> tuple[Arrays, dict[str, Any]]:
     try:
         import torch  # noqa: PLC0415
     except ImportError:
-        raise InputError(".pt files need the package torch: pip install torch") from None
+        raise MissingPackageError(
+            "torch", "this package, to read .pt files", hint="pip install torch"
+        ) from None
     if zipfile.is_zipfile(path):
         _check_archive(path, "tensor")
     elif path.stat().st_size > LARGEST_WEIGHTS:
-        raise InputError(f"expected at most {LARGEST_WEIGHTS} bytes of tensors")
+        raise InputError("", f"at most {LARGEST_WEIGHTS} bytes of tensors", path.stat().st_size)
     try:
         # From memory: torch would map a file that another process may still change.
         state = torch.load(io.BytesIO(path.read_bytes()), map_location="cpu", weights_only=True)
-    except Exception as error:
+    except Exception:
         # A damaged or hostile pickle may raise anything; torch's own advice, to load it
         # without weights_only, must not reach the reader.
-        why = "it is damaged or truncated"
-        if "weights_only" in str(error) or "Unsupported" in str(error):
-            why = "it holds other objects, which are never unpickled"
-        raise InputError(f"expected a .pt file of tensors, but {why}") from None
+        objects = "it holds other objects, which are never unpickled"
+        hint = objects if _names_other_objects(path) else "it is damaged or truncated"
+        raise InputError("", "a .pt file of tensors", hint=hint) from None
     if not isinstance(state, dict):
-        raise InputError(f"expected a dict of tensors, got {type(state).__name__}")
+        raise InputError("", "a dict of tensors", type(state))
     named = {str(name): value for name, value in state.items()}
     # A tensor may repeat one number of the file without holding it again.
     size = sum(value.numel() for value in named.values() if isinstance(value, torch.Tensor)) * 8
     if size > LARGEST_WEIGHTS:
-        raise InputError(f"expected at most {LARGEST_WEIGHTS} bytes of tensors, got {size}")
+        raise InputError("", f"at most {LARGEST_WEIGHTS} bytes of tensors", size)
     plain = {name: value for name, value in named.items() if isinstance(value, str | dict)}
     return {name: _tensor(name, named[name]) for name in named if name not in plain}, plain
 
@@ -163,21 +186,56 @@ def _tensor(name: str, value: Any) -> NDArray[Any]:
         wide = value.detach().to(torch.float64) if value.is_floating_point() else value
         array: NDArray[Any] = wide.numpy()
     except (RuntimeError, TypeError) as error:
-        raise InputError(name, f"a dense tensor of numbers: {error}") from None
+        raise InputError(name, "a dense tensor of numbers", hint=str(error)) from None
     return array
 
 
+def _names_other_objects(path: Path) -> bool:
+    """Tell whether a file of torch.save names anything but tensors and containers.
+
+    Its pickles are read operation by operation; none is carried out.
+    """
+    try:
+        return any(
+            operation.name == "STACK_GLOBAL"
+            or (
+                operation.name in ("GLOBAL", "INST")
+                and str(argument).split(" ")[0] not in _TENSOR_MODULES
+            )
+            for operation, argument, _ in _pickled_operations(path)
+        )
+    except Exception:
+        # A damaged pickle may raise anything here too.
+        return False
+
+
+def _pickled_operations(path: Path) -> Iterator[tuple[pickletools.OpcodeInfo, Any, int | None]]:
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            (name,) = (name for name in archive.namelist() if name.endswith("data.pkl"))
+            yield from pickletools.genops(archive.read(name))
+        return
+    with path.open("rb") as file:
+        for _ in range(_TORCH_PICKLES):
+            yield from pickletools.genops(file)
+
+
 def check_names(
-    found: Collection[str], expected: Collection[str], kind: str, ignored: Collection[str] = ()
+    found: Collection[str],
+    expected: Collection[str],
+    kind: str,
+    ignored: Collection[str] = (),
+    lacking: type[InputError] = InputError,
 ) -> None:
     """Refuse missing arrays, and further ones: they could change what the SAE computes."""
     missing = [name for name in expected if name not in found]
     if missing:
         held = ", ".join(sorted(found)) or "nothing"
-        raise InputError(missing[0], f"this array in {kind}, found {held}")
+        raise lacking(missing[0], f"this array in {kind}", hint=f"it holds {held}")
     further = sorted(set(found) - set(expected) - set(ignored))
     if further:
-        raise InputError(f"{further[0]}: unknown array, expected only {', '.join(expected)}")
+        expected_only = f"only {', '.join(expected)} in {kind}"
+        raise InputError(further[0], expected_only, hint="this array is unknown")
 
 
 def oriented(
@@ -216,16 +274,13 @@ def check_sizes(
     """Refuse a configuration whose sizes are not those of the weights."""
     for key, size in ((d_in, W_enc.shape[0]), (d_sae, W_enc.shape[-1])):
         if config.get(key, size) != size:
-            raise InputError(key, f"{size}, as in the encoder's "
-                "weights", config[key], where=file)  # fmt: skip
+            expected = f"{size}, as in the encoder's weights"
+            raise InputError(key, expected, config[key], where=file)
 
 
 def read_config(path: Path, kind: str) -> dict[str, Any]:
     """Return a JSON object, a checkpoint's configuration; errors name its file."""
-    try:
-        config = read_json(path)
-    except InputError as error:
-        raise InputError(f"{path.name}: {error}") from None
+    config = read_json(path, name=path.name)
     if not isinstance(config, dict):
         raise InputError(path.name, f"a {kind} configuration")
     return config
@@ -235,7 +290,7 @@ def expect_files(folder: Path, names: Collection[str], kind: str) -> None:
     """Refuse a folder that lacks a file of a checkpoint."""
     for name in names:
         if not (folder / name).is_file():
-            raise InputError(name, f"this file of a {kind} checkpoint in the folder")
+            raise MissingFileError(name, f"this file of a {kind} checkpoint in the folder")
 
 
 def positive(file: str, key: str, value: object) -> float | None:
@@ -246,12 +301,12 @@ def positive(file: str, key: str, value: object) -> float | None:
     >>> positive("cfg.json", "l1_coefficient", 0.1)
     0.1
     """
-    if value is None or value == 0:
+    if value is None:
         return None
-    number = isinstance(value, int | float | Decimal) and not isinstance(value, bool)
-    if not (number and 0 < value < float("inf")):  # type: ignore[operator]  # a number
-        raise InputError(key, "a number ≥ 0", value, where=file)
-    return float(value)  # type: ignore[arg-type]
+    try:
+        return check_number(key, value, least=0) or None
+    except InputError as error:
+        raise error.inside(file) from None
 
 
 def inside(file: str, config: Mapping[str, Any], key: str) -> dict[str, Any]:

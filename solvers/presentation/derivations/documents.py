@@ -15,11 +15,12 @@ from solvers.presentation.derivations.latex import latex
 from solvers.presentation.derivations.markdown import file_name, markdown, markdown_index
 from solvers.presentation.derivations.pages import FigureBlock, Page, page_of
 from solvers.presentation.figures import Figure, svg_text, write_figure
+from solvers.runtime.arguments import check_choice
 from solvers.runtime.files import written_beside
 from solvers.runtime.progress import ProgressLine
 from theory.derivations.own import OWN_FIGURE
 from theory.derivations.topics import FORMATS, TOPICS
-from theory.exact.errors import InputError, one_of
+from theory.exact.errors import UnwritableFileError
 
 FOLDER = Path("docs/derivations")
 
@@ -44,10 +45,7 @@ def pages_of(topics: Iterable[str] = (), progress: Progress | None = None) -> li
     """
     chosen = list(topics) or list(TOPICS)
     for topic in chosen:
-        if topic not in TOPICS:
-            raise InputError(
-                f"topic {topic!r}", f"one of {', '.join(TOPICS)}; or a law with --code CODE"
-            )
+        check_choice("topic", topic, TOPICS, hint="a law's own derivation needs a code, too")
     # Reading order, whatever order they were asked for in.
     chosen = [topic for topic in TOPICS if topic in chosen]
     pages = []
@@ -72,8 +70,7 @@ def write_pages(
     own : callable, optional
         Draws the figure of a derivation of one's own.
     """
-    if form not in FORMATS:
-        raise InputError("format", one_of(FORMATS, form), form)
+    check_choice("format", form, FORMATS)
     names = [block.name for page in pages for block in page.blocks
              if isinstance(block, FigureBlock)]  # fmt: skip
     draw = {**FIGURES, **({OWN_FIGURE: own} if own is not None else {})}
@@ -82,7 +79,7 @@ def write_pages(
         if form != "html" and names:
             (folder / "figures").mkdir(exist_ok=True)
     except OSError as error:
-        raise InputError(f"{folder}: cannot be written: {error.strerror}") from None
+        raise UnwritableFileError.because(folder, error) from None
     texts = _texts(pages, form, {name: draw[name] for name in names})
     drawn = []
     for name in names if form == "tex" else ():
