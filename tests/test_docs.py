@@ -1,4 +1,8 @@
-"""Every block of code in docs/ runs: Python page by page, commands as they are typed."""
+"""Every block of code in docs/ runs: Python page by page, commands as they are typed.
+
+What a block shows below its commands is what they print; in the tutorial, what a comment behind
+a `print` says is what it prints.
+"""
 
 import re
 import shlex
@@ -8,6 +12,7 @@ import pytest
 
 from solvers.autoencoders.frames import frame_sae
 from solvers.cli.main import main
+from tests.shown_output import assert_shown
 
 DOCS = Path(__file__).parent.parent / "docs"
 BLOCK = re.compile(r"^```(python|console)\n(.*?)^```$", flags=re.DOTALL | re.MULTILINE)
@@ -31,13 +36,20 @@ def test_code_runs(
     for kind, code in BLOCK.findall(page.read_text(encoding="utf-8")):
         if kind == "python":
             exec(compile(code, str(page), "exec"), names)
-            continue
-        commands = [line[2:] for line in code.splitlines() if line.startswith("$ ")]
-        assert commands
-        for command in commands:
-            name, *arguments = shlex.split(command)
-            assert name == "sae-theory"
-            assert main(arguments) == 0, capsys.readouterr().err
+            comments = re.findall(r"^print\(.*\)  # (.*)$", code, flags=re.MULTILINE)
+            shown = "\n".join(comments) if page.stem == "tutorial" else ""
+        else:
+            commands = [line[2:] for line in code.splitlines() if line.startswith("$ ")]
+            assert commands
+            for command in commands:
+                name, *arguments = shlex.split(command)
+                assert name == "sae-theory"
+                assert main(arguments) == 0, capsys.readouterr().err
+            shown = "\n".join(line for line in code.splitlines() if not line.startswith("$ "))
+        printed = capsys.readouterr().out
+        if shown:
+            # Trained weights differ from machine to machine in the last digits of a sum.
+            assert_shown(shown, printed, rel=1e-3, within=1e-5)
     if page.stem == "tutorial":
         assert (tmp_path / "trained.html").exists()
         assert len(list((tmp_path / "mine").glob("*.md"))) == 1

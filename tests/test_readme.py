@@ -9,19 +9,12 @@ import pytest
 
 from solvers import Objective, expected_loss, load_checkpoint, minimize_loss
 from solvers.cli.main import main
+from tests.shown_output import assert_shown
 from theory import law_from_dict
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 CONSOLE = re.findall(r"```console\n\$ sae-theory (.*?)\n(.*?)```", README, flags=re.DOTALL)
-NUMBER = re.compile(r"-?\d+\.?\d*(?:e[+-]?\d+)?$")
-
-
-def agree(shown: str, printed: str) -> bool:
-    """Tell whether two words are equal, or numbers equal up to rounding in a last digit."""
-    if not (NUMBER.match(shown) and NUMBER.match(printed)):
-        return shown == printed
-    return float(shown) == pytest.approx(float(printed), rel=1e-8, abs=1e-6)
 
 
 @pytest.mark.parametrize(("command", "shown"), CONSOLE)
@@ -33,10 +26,7 @@ def test_shown_output_is_printed(
 ) -> None:
     monkeypatch.chdir(ROOT)
     assert main(shlex.split(command)) == 0
-    printed = capsys.readouterr().out
-    assert len(shown.split()) == len(printed.split())
-    for one, other in zip(shown.split(), printed.split(), strict=True):
-        assert agree(one.strip("(),"), other.strip("(),")), (one, other)
+    assert_shown(shown, capsys.readouterr().out)
 
 
 def test_all_three_jobs_are_shown() -> None:

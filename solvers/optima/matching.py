@@ -18,6 +18,8 @@ Array = NDArray[np.float64]
 DUPLICATE = 1.0
 #: Atoms further than this from a code on average, in degrees, are not close to it.
 CLOSE = 15.0
+#: An atom further off than this, in degrees, points away: it is no match.
+FARTHEST = 90.0
 #: ‖b_dec‖ beyond this share of the data's root mean square norm has absorbed a part of it.
 ABSORBED = 0.1
 
@@ -40,7 +42,7 @@ class AtomReport:
     angle : float or None
         Of the atom in the plane, in degrees from the first axis; None beyond two dimensions.
     matched : int or None
-        The atom of the closest code that it is assigned to.
+        The atom of the closest code that it is assigned to; None if there is none within 90°.
     cosine, angle_to_code : float or None
         With that atom; the angle in degrees.
     duplicate_of : int or None
@@ -67,11 +69,12 @@ class CodeMatch:
     ----------
     code : str
     mean_angle, largest_angle : float
-        In degrees, over the pairs of the assignment of largest total cosine.
+        In degrees, over the assignment of largest total cosine; where the atoms assigned to
+        each other are more than 90° apart they count as 90°, and are no pair.
     pairs : tuple of (int, int)
-        Latent and atom of the code.
+        Latent and atom of the code, at most 90° apart.
     unmatched : tuple of int
-        Atoms of the code that no live latent is left for.
+        Atoms of the code that no live latent is matched to.
     """
 
     code: str
@@ -101,14 +104,24 @@ def match(
     >>> found = match(np.array([[0.0, 2.0], [1.0, 1.0]]), [0, 1], np.eye(2), "axes")
     >>> found.pairs, round(found.mean_angle, 9)
     (((0, 1), (1, 0)), 22.5)
+
+    The second latent points away from what the first leaves:
+
+    >>> match(np.array([[0.0, 2.0], [-1.0, 1.0]]), [0, 1], np.eye(2), "axes").pairs
+    ((0, 1),)
     """
     cosines = unit(atoms[live]) @ unit(code).T
     weights = np.ones(len(live)) if firing is None else np.array(firing)[live]
-    # The worst match counts 0, so that every match is worth something to the assignment.
-    rows, columns = linear_sum_assignment(weights[:, None] * (1 + cosines), maximize=True)
+    # A match beyond 90° will be none, so it is worth nothing to the assignment.
+    worth = weights[:, None] * np.maximum(cosines, 0.0)
+    rows, columns = linear_sum_assignment(worth, maximize=True)
     angles = np.degrees(np.arccos(np.clip(cosines[rows, columns], -1.0, 1.0)))
+    matched = angles <= FARTHEST
+    angles = np.minimum(angles, FARTHEST)
     mean = float(np.average(angles, weights=weights[rows]))
-    pairs = tuple((live[int(r)], int(c)) for r, c in zip(rows, columns, strict=True))
+    pairs = tuple(
+        (live[int(r)], int(c)) for r, c in zip(rows[matched], columns[matched], strict=True)
+    )
     left = tuple(sorted(set(range(len(code))) - {c for _, c in pairs}))
     return CodeMatch(name, mean, float(angles.max()), pairs, left)
 

@@ -158,7 +158,7 @@ def atom_row(atom: AtomReport) -> list[str]:
         "" if atom.angle is None else f"{atom.angle:.2f}°",
         f"{atom.norm:.5g}",
         f"{atom.firing:.5g}",
-        "" if atom.matched is None else str(atom.matched),
+        "none" if atom.matched is None else str(atom.matched),
         "" if atom.cosine is None else f"{atom.cosine:.5f}",
         "" if atom.angle_to_code is None else f"{atom.angle_to_code:.2f}°",
         ", ".join(remarks),

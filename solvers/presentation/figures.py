@@ -83,8 +83,7 @@ def draw_optimum(law: Law, optimum: Optimum, path: Path) -> None:
         parse_math=False,
     )
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.1), ncols=4, frameon=False)
-    with written_beside(path) as temporary:
-        figure.savefig(temporary, dpi=150)
+    write_figure(figure, path)
 
 
 # How the layers of a comparison are drawn, told apart in grey by width, fill and dash.
@@ -240,15 +239,18 @@ def draw_support(axes: Axes, law: Law) -> None:
 
 
 def write_figure(figure: Figure, path: Path) -> None:
-    """Write a figure to a file of a kind in `FORMATS`, whole or not at all."""
+    """Write a figure to a file of a kind in `FORMATS`, whole or not at all.
+
+    The bytes are the same on every run: there are no dates in them and no random ids.
+    """
     check_figure_path(path)
-    if path.suffix.lower() == ".svg":
-        with written_beside(path) as temporary:
-            temporary.write_text(svg_text(figure) + "\n", encoding="utf-8")
-        return
-    dates: dict[str, Any] = {"CreationDate": None} if path.suffix.lower() == ".pdf" else {}
+    kind = path.suffix.lower()
     with written_beside(path) as temporary:
-        figure.savefig(temporary, dpi=150, metadata=dates)
+        if kind == ".svg":
+            temporary.write_text(svg_text(figure) + "\n", encoding="utf-8")
+        else:
+            undated: dict[str, Any] = {"CreationDate": None} if kind == ".pdf" else {}
+            figure.savefig(temporary, dpi=150, metadata=undated)
 
 
 def svg_text(figure: Figure) -> str:

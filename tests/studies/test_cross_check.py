@@ -26,6 +26,7 @@ from solvers.losses.best_activations import best_activation_loss
 from solvers.losses.sampled_loss import sampled_loss
 from solvers.optima.matching import match
 from solvers.optima.train import Sampler
+from solvers.presentation.check_report import atom_row
 from solvers.studies.cross_check import CrossCheck, cross_check_all, objective_for
 from theory import law_from_dict, load_law, preset
 from theory.laws.law import shared_amplitudes
@@ -187,9 +188,35 @@ def test_the_assignment_is_the_best_of_all() -> None:
         found = match(atoms, [0, 2, 3, 4], code, "code")
         unit = [array / np.linalg.norm(array, axis=1, keepdims=True) for array in (atoms, code)]
         cosines = unit[0][[0, 2, 3, 4]] @ unit[1].T
-        best = max(sum(cosines[i, p[i]] for i in range(4)) for p in permutations(range(4)))
+        # Atoms beyond 90° of each other are no match.
+        worth = np.maximum(cosines, 0.0)
+        best = max(sum(worth[i, p[i]] for i in range(4)) for p in permutations(range(4)))
         total = sum(unit[0][i] @ unit[1][j] for i, j in found.pairs)
         assert total == pytest.approx(best)
+
+
+def test_an_atom_that_points_away_is_no_match() -> None:
+    """Nor is it counted as close: the mean takes it at 90°."""
+    angles = np.radians([0.0, 91.0])
+    atoms = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    away = match(atoms, [0, 1], np.array([[1.0, 0.0], [0.0, -1.0]]), "code")
+    assert away.pairs == ((0, 0),)
+    assert away.unmatched == (1,)
+    assert (away.mean_angle, away.largest_angle) == pytest.approx((45.0, 90.0))
+    alone = match(atoms, [1], np.array([[1.0, 0.0]]), "code")
+    assert (alone.pairs, alone.unmatched, alone.mean_angle) == ((), (0,), 90.0)
+
+    # Three atoms in one half of the plane: two of the diagonal code's point away from them.
+    turns = np.radians([40.0, 45.0, 50.0])
+    W_dec = np.stack([np.cos(turns), np.sin(turns)], axis=1)
+    check = cross_check(preset("shared"), Sae(W_dec.T, [0] * 3, W_dec, [0, 0]), L1, starts=1)
+    assert check.closest_code is not None
+    matched = [atom.matched for atom in check.atoms]
+    assert matched.count(None) == 3 - len(check.closest_code.pairs)
+    for atom in check.atoms:
+        assert (atom.matched is None) == (atom.cosine is None) == (atom.angle_to_code is None)
+        assert atom.angle_to_code is None or atom.angle_to_code <= 90
+        assert atom_row(atom)[4] == ("none" if atom.matched is None else str(atom.matched))
 
 
 def test_shrinkage_is_that_of_the_reconstruction() -> None:
