@@ -1,6 +1,14 @@
-"""The least exact loss of an SAE whose atoms are held at a code: only encoder and biases move."""
+"""The least exact loss of an SAE whose atoms are held at a code: only encoder and biases move.
 
-from typing import NamedTuple
+The loss with the best activations, g(b_dec), is a lower bound, and convex in b_dec. So an SAE whose
+own loss is g at its b_dec, where the derivative of g, 2 (E x̂ - E x), vanishes, is the best that the
+code can do: it is *proven*. Where no SAE that is found reaches the bound, an amortisation gap
+[ONeill2024] remains, or the search has missed; min g then says how much is in doubt.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from math import comb
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,9 +16,11 @@ from scipy import optimize
 
 from solvers.autoencoders.autoencoder import Sae
 from solvers.autoencoders.objective import Objective
-from solvers.laws.arrays import law_arrays
-from solvers.losses.expected_loss import ExpectedLoss, expected_loss
+from solvers.laws.arrays import LawArrays, law_arrays
+from solvers.losses.best_activations import LARGEST_SUPPORTS, best_activation_loss
+from solvers.losses.expected_loss import ExpectedLoss, expected_loss, expected_loss_and_gradient
 from solvers.losses.parameters import ScaledProblem
+from solvers.optima.held_starts import HeldStarts
 from theory.codes.code import Code
 from theory.laws.law import Law
 
@@ -18,20 +28,48 @@ Array = NDArray[np.float64]
 
 _TOLERANCE = 1e-9
 _ITERATIONS = 2000
+# Losses this close, as a share of what the law spreads about its mean, are the same; and the
+# largest derivative along b_dec, in units of the data's size, of a b_dec that is the best.
+_SAME = 1e-9
+_REST = 1e-6
+# Cells times sets of active latents beyond which a bound would take seconds.
+_LARGEST_WORK = 3e5
 
 
-class HeldCode(NamedTuple):
-    """The best SAE whose atoms are a code's, one latent each, and its exact loss."""
+@dataclass(frozen=True)
+class HeldCode:
+    """The best SAE found whose atoms are a code's, one latent each.
+
+    Parameters
+    ----------
+    sae : Sae
+    loss : ExpectedLoss
+    lower_bound : float or None
+        No encoder and biases have a smaller loss with these atoms; None if no bound is known, as
+        for the relative reconstruction and weight decay.
+    agreeing : int
+        Starts that ended at this loss.
+    """
 
     sae: Sae
     loss: ExpectedLoss
+    lower_bound: float | None
+    agreeing: int
+
+    @property
+    def proven(self) -> bool:
+        """Whether the loss is the bound."""
+        return self.lower_bound is not None and self.loss.total <= self.lower_bound
 
 
-def held_code(law: Law, code: Code, objective: Objective) -> HeldCode:
+def held_code(
+    law: Law, code: Code, objective: Objective, starts: Sequence[Sae] = ()
+) -> HeldCode:
     """Return the least loss over W_enc, b_enc and b_dec of one latent for each atom of a code.
 
-    The minimisation starts where a latent reads its atom, and where it reads its coordinate among
-    the atoms, both with the threshold λ/4; the better end counts.
+    The minimisation starts at the best activations with their best b_dec, at the SAEs given, and
+    with b_dec at 0, at the law's mean and at its likeliest points (`solvers.optima.held_starts`).
+    It ends as soon as an end is proven to be the best.
 
     Parameters
     ----------
@@ -39,6 +77,8 @@ def held_code(law: Law, code: Code, objective: Objective) -> HeldCode:
     code : Code
     objective : Objective
         Atoms stay where they are, whatever its decoder.
+    starts : sequence of Sae, optional
+        More starts, such as those of a law nearby; their atoms do not count.
 
     Examples
     --------
@@ -46,38 +86,160 @@ def held_code(law: Law, code: Code, objective: Objective) -> HeldCode:
 
     >>> from theory.codes.code import axis_aligned
     >>> from theory.laws.law import preset
-    >>> round(held_code(preset("shared"), axis_aligned(), Objective(l1=0.1)).loss.total, 9)
+    >>> held = held_code(preset("shared"), axis_aligned(), Objective(l1=0.1))
+    >>> round(held.loss.total, 9), held.proven
+    (0.095083333, True)
+    """
+    search = _Search.of(law, code, objective)
+    own = iter(search.starts)
+    ends = search.ends([*[next(own)], *starts])
+    if not ends[-1].proven:
+        ends += search.ends(own)
+    least = min(ends, key=lambda end: end.loss.total)
+    return search.best(ends, least.loss.total if least.proven else search.lower_bound(least.sae))
+
+
+def follow_code(law: Law, code: Code, objective: Objective, starts: Sequence[Sae]) -> HeldCode:
+    """Return the best SAE of a code that some SAEs lead to, as along a path of laws.
+
+    Parameters
+    ----------
+    law, code, objective
+        As for `held_code`.
+    starts : sequence of Sae
+        At least one; their atoms do not count.
+
+    Returns
+    -------
+    HeldCode
+        No bound is computed, and nothing proven.
+
+    Examples
+    --------
+    >>> from theory.codes.code import axis_aligned
+    >>> from theory.laws.law import preset
+    >>> near = held_code(preset("shared"), axis_aligned(), Objective(l1=0.12)).sae
+    >>> followed = follow_code(preset("shared"), axis_aligned(), Objective(l1=0.1), [near])
+    >>> round(followed.loss.total, 9)
     0.095083333
     """
-    atoms = np.array(code.atoms, dtype=np.float64)
-    n, d = atoms.shape
-    problem = ScaledProblem.of(law_arrays(law), objective, n)
-    loss = problem.loss
-    place = slice((d + 1) * n, (2 * d + 1) * n)
-    threshold = np.full(n, -loss.objective.l1 / 4)
-    ends = []
-    for W_enc in (atoms.T, np.asarray(np.linalg.pinv(atoms), dtype=np.float64)):
-        start = loss.vector(W_enc, threshold, atoms, np.zeros(d))
-        moving = np.ones(len(start), dtype=bool)
-        moving[place] = False
+    search = _Search.of(law, code, objective)
+    return search.best([search.end(start) for start in starts], None)
 
-        def restricted(
-            values: Array, start: Array = start, moving: NDArray[np.bool_] = moving
-        ) -> tuple[float, Array]:
-            vector = start.copy()
+
+@dataclass(frozen=True)
+class _End:
+    """Where a start came to rest."""
+
+    sae: Sae
+    loss: ExpectedLoss
+    proven: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class _Search:
+    """The search for the best encoder and biases of one code."""
+
+    law: Law
+    atoms: Array
+    objective: Objective
+    problem: ScaledProblem
+
+    @classmethod
+    def of(cls, law: Law, code: Code, objective: Objective) -> "_Search":
+        atoms = np.array(code.atoms, dtype=np.float64)
+        return cls(law, atoms, objective, ScaledProblem.of(law_arrays(law), objective, len(atoms)))
+
+    @property
+    def starts(self) -> HeldStarts:
+        """The starts, in the units of the data."""
+        scale = np.linalg.norm(self.atoms, axis=1)
+        weights = scale if self.objective.sparsity == "decoder-norm" else np.ones(len(self.atoms))
+        return HeldStarts(
+            law_arrays(self.law), self.atoms, self.objective.l1 * weights, self.problem.loss.tied
+        )
+
+    @property
+    def same(self) -> float:
+        """Losses that differ by less are the same."""
+        if self.objective.reconstruction == "relative":
+            return _SAME
+        return _SAME * law_arrays(self.law).spread
+
+    @property
+    def has_bound(self) -> bool:
+        """Whether the best activations bound the loss, at a bearable price."""
+        if self.objective.reconstruction != "squared" or self.objective.weight_decay:
+            return False
+        n, d = self.atoms.shape
+        supports = sum(comb(n, size) for size in range(1, d + 1))
+        work = sum(
+            len(cubes.probability) * float(supports) ** (cubes.cube_dimension + 1)
+            for cubes in law_arrays(self.law).groups
+        )
+        return supports <= LARGEST_SUPPORTS and work <= _LARGEST_WORK
+
+    def ends(self, starts: Iterable[Sae]) -> list[_End]:
+        """Return where starts come to rest, up to the first that is proven to be the best."""
+        found = []
+        for start in starts:
+            end = self.end(start)
+            if self.has_bound and self._is_best(end):
+                end = _End(end.sae, end.loss, proven=True)
+            found.append(end)
+            if end.proven:
+                break
+        return found
+
+    def best(self, ends: Sequence[_End], lower_bound: float | None) -> HeldCode:
+        """Return the best of some ends, and how many agree on it."""
+        best = min(ends, key=lambda end: end.loss.total)
+        agreeing = sum(end.loss.total <= best.loss.total + self.same for end in ends)
+        return HeldCode(best.sae, best.loss, lower_bound, agreeing)
+
+    def end(self, start: Sae) -> _End:
+        """Return where a start comes to rest."""
+        loss, size = self.problem.loss, self.problem.size
+        n, d = self.atoms.shape
+        whole = loss.vector(start.W_enc, start.b_enc / size, self.atoms, start.b_dec / size)
+        moving = np.ones(len(whole), dtype=bool)
+        moving[(d + 1) * n : (2 * d + 1) * n] = False
+
+        def restricted(values: Array) -> tuple[float, Array]:
+            vector = whole.copy()
             vector[moving] = values
             total, gradient = loss(vector)
             return total, gradient[moving]
 
         with np.errstate(all="ignore"):
             found = optimize.minimize(
-                restricted, start[moving], jac=True, method="BFGS",
+                restricted, whole[moving], jac=True, method="BFGS",
                 options={"gtol": _TOLERANCE, "maxiter": _ITERATIONS},
             )  # fmt: skip
-        vector = start.copy()
-        vector[moving] = found.x
-        sae = problem.sae(vector)
+        whole[moving] = found.x
+        sae = self.problem.sae(whole)
         # With the code's own digits.
-        sae = Sae(sae.W_enc, sae.b_enc, atoms, sae.b_dec)
-        ends.append(HeldCode(sae, expected_loss(law, sae, objective)))
-    return min(ends, key=lambda end: end.loss.total)
+        sae = Sae(sae.W_enc, sae.b_enc, self.atoms, sae.b_dec)
+        return _End(sae, expected_loss(self.law, sae, self.objective))
+
+    def _is_best(self, end: _End) -> bool:
+        """Tell whether the activations are the best ones, and b_dec the best for these."""
+        arrays = law_arrays(self.law)
+        found = expected_loss_and_gradient(self.law, end.sae, self.objective)
+        size = float(np.sqrt(arrays.spread))
+        return bool(
+            np.linalg.norm(found.gradient.b_dec) <= _REST * size
+            and found.loss.total <= self._with_best_activations(end.sae.b_dec) + self.same
+        )
+
+    def _with_best_activations(self, b_dec: Array) -> float:
+        n, d = self.atoms.shape
+        held = Sae(np.zeros((d, n)), np.zeros(n), self.atoms, b_dec)
+        return best_activation_loss(self.law, held, self.objective)
+
+    def lower_bound(self, near: Sae) -> float | None:
+        """Return min g, a convex minimisation from the b_dec of an SAE, or None."""
+        if not self.has_bound:
+            return None
+        found = optimize.minimize(self._with_best_activations, near.b_dec, method="BFGS")
+        return float(found.fun)

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from solvers.presentation.figures import Artist, Axes, Figure, Patch, panels
 from solvers.studies.phase import PhaseDiagram
 from solvers.studies.phase_axis import Axis
+from solvers.studies.phase_point import OPTIMUM
 from theory.codes.code import axis_aligned, diagonal
 from theory.exact.symbols import L1
 from theory.laws.law_files import TwoFeatures, load_law_with, preset_settings
@@ -37,6 +38,8 @@ _LABELS = {
     "second_alone": "probability of the second feature alone",
     "both": "probability of both features",
 }
+# What is not proven, nor found twice, stands out from the cells of any fill.
+_MARKS = {"unsure phase": "x", "unsure optimum": "+"}
 _SAMPLES = 400
 
 
@@ -56,6 +59,16 @@ def phase_figure(diagram: PhaseDiagram) -> Figure:
             [tie.x for tie in diagram.ties], [tie.y for tie in diagram.ties], "o", color="black",
             markerfacecolor="white", markersize=5,
         )  # fmt: skip
+    for axes, name, unsure in (
+        (left, "unsure phase", [p.phase_is_unsure and not by_pair for p in diagram.points]),
+        (right, "unsure optimum", [OPTIMUM in p.unsure for p in diagram.points]),
+    ):
+        marked = [p for p, doubtful in zip(diagram.points, unsure, strict=True) if doubtful]
+        if marked:
+            (handles[name],) = axes.plot(
+                [p.x for p in marked], [p.y for p in marked], _MARKS[name], color="black",
+                markersize=5, linestyle="none",
+            )  # fmt: skip
     columns, rows = _borders(family.x, family.y)
     title = "optimal pair of atoms, best activations" if by_pair else "code of least loss"
     left.set_title(title, fontsize="medium")
@@ -65,9 +78,7 @@ def phase_figure(diagram: PhaseDiagram) -> Figure:
         vmin=0.0, vmax=max(*shortfall, 0.1),
     )  # fmt: skip
     figure.colorbar(mesh, ax=right, label="best SAE found below the best code (%)")
-    right.set_title(
-        f"what no named code reaches: best of {family.starts} starts", fontsize="medium"
-    )
+    right.set_title("what no named code reaches", fontsize="medium")
     for axes in (left, right):
         axes.set(xlim=(family.x.low, family.x.high), ylim=(family.y.low, family.y.high))
         axes.set_xlabel(_LABELS.get(family.x.name, family.x.name))

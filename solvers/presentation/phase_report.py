@@ -9,8 +9,11 @@ from typing import Any
 from solvers.optima.matching import CLOSE
 from solvers.presentation.results import to_json
 from solvers.studies.phase import COLUMNS, PhaseDiagram
+from solvers.studies.phase_point import OPTIMUM
 
 _FIRST_COLUMN = "row"
+# Between the names of what is unsure.
+_SEPARATOR = "; "
 
 
 def phase_document(diagram: PhaseDiagram) -> dict[str, Any]:
@@ -51,7 +54,8 @@ def phase_csv(diagram: PhaseDiagram) -> str:
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow([_FIRST_COLUMN, *header])
     for point in diagram.points:
-        writer.writerow(["point", *(getattr(point, column) for column in COLUMNS)])
+        row = {column: getattr(point, column) for column in COLUMNS}
+        writer.writerow(["point", *{**row, "unsure": _SEPARATOR.join(point.unsure)}.values()])
     for tie in diagram.ties:
         row = {"x": tie.x, "y": tie.y, "phase": tie.phases[0], "loss": tie.loss,
                "runner_up": tie.phases[1], "margin": 0.0}  # fmt: skip
@@ -80,5 +84,11 @@ def phase_text(diagram: PhaseDiagram) -> str:
         f"the optimum is below every named code at {len(below)} points, by up to "
         f"{max((1 - p.optimum / p.loss for p in below), default=0.0):.2%}, and close to none of "
         f"them at {len(far)}"
+    )
+    phases = sum(point.phase_is_unsure for point in points)
+    optima = sum(OPTIMUM in point.unsure for point in points)
+    lines.append(
+        f"unsure: the phase at {phases} points, where no bound excludes another code; the optimum "
+        f"at {optima}, which only one start found"
     )
     return "\n".join(lines)

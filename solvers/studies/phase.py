@@ -3,80 +3,32 @@
 At every point of a grid each named code of the law that has room is held and its encoder and
 biases are minimised (`solvers.optima.held_codes`): the least loss names the *phase*, the next one
 is the runner-up. Beside it stands the optimum over all parameters, from random starts and from the
-codes, and the code it is closest to. Where two neighbours on the grid are in different phases, the
-tie between is found by root finding on the difference of the two codes' losses.
+codes, and the code it is closest to. Then every point is asked what its neighbours' optima lead to
+there, again and again until nothing improves (`solvers.studies.phase_point`). Where two neighbours
+on the grid are in different phases, the tie between is found by root finding on the difference of
+the two codes' losses.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-import numpy as np
 from scipy import optimize
 
-from solvers.optima.best_known import best_known
-from solvers.optima.held_codes import held_code
-from solvers.optima.matching import closest_code
-from solvers.optima.polish import polish
+from solvers.optima.held_codes import follow_code
 from solvers.runtime.journal import Journal
 from solvers.runtime.parallel import each_result
 from solvers.studies.phase_axis import WIDTH_AXIS
 from solvers.studies.phase_family import Family
+from solvers.studies.phase_point import ALIKE, AskNeighbours, ExplorePoint, Known, PhasePoint
 from theory.exact.errors import InputError
 
 Progress = Callable[[int, int], None]
 
-Record = TypeVar("Record")
-
-# Codes whose losses differ by less, relatively, are equally good.
-_ALIKE = 1e-12
 # Ties are found to this, as a share of the distance of two neighbours on the grid.
 _TIE = 1e-9
-
-
-@dataclass(frozen=True)
-class PhasePoint:
-    """One point of a phase diagram.
-
-    Parameters
-    ----------
-    x, y : float
-    phase : str
-        The named code of least loss, or "tied" if the runner-up is as good to rounding.
-    loss : float
-        Its loss.
-    runner_up : str or None
-    margin : float or None
-        How much more the runner-up costs.
-    optimum : float
-        The best loss known over all parameters.
-    optimum_code : str or None
-        The named code whose atoms are closest to the optimum's.
-    optimum_angle : float or None
-        How far, in degrees, on average over latents weighted by firing.
-    losses : dict
-        Of every code.
-    pair : str or None
-        On two features and two latents, the phase of the optimal pair of unit atoms with the best
-        activations and b_dec = 0 (`theory.two_features.phases`).
-    pair_loss : float or None
-        Its loss.
-    """
-
-    x: float
-    y: float
-    phase: str
-    loss: float
-    runner_up: str | None
-    margin: float | None
-    optimum: float
-    optimum_code: str | None
-    optimum_angle: float | None
-    losses: dict[str, float]
-    pair: str | None = None
-    pair_loss: float | None = None
 
 
 @dataclass(frozen=True)
@@ -158,20 +110,31 @@ class _TieTask:
 
     family: Family
 
-    def __call__(self, edge: tuple[PhasePoint, PhasePoint]) -> dict[str, Any]:
-        start, end = edge
+    def __call__(self, edge: tuple[Known, Known]) -> dict[str, Any]:
+        start, end = (known.point for known in edge)
         names = (start.phase, end.phase)
 
         def losses(t: float) -> tuple[float, float]:
             law, objective, width = self.family.at(*_between(start, end, t))
             codes = {code.name: code for code in self.family.codes(law, width)}
-            first, second = (held_code(law, codes[name], objective).loss.total for name in names)
-            return first, second
+            first, second = (
+                follow_code(law, codes[name], objective, [known.codes[name] for known in edge])
+                for name in names
+            )
+            return first.loss.total, second.loss.total
 
         def difference(t: float) -> float:
             first, second = losses(t)
-            return first - second
+            return first - second + within
 
+        # Where one code contains the other they are equal all along a part of the edge, up to the
+        # point looked for; rounding must not place it.
+        within = 0.0
+        alike = ALIKE * start.loss
+        if abs(difference(0.0)) <= alike:
+            within = -alike
+        elif abs(difference(1.0)) <= alike:
+            within = alike
         # A tie on a grid point may be on either side of it by rounding.
         if difference(0.0) >= 0:
             t = 0.0
@@ -228,24 +191,42 @@ def phase_diagram(
     0.586
     """
     kept = None if journal is None else Journal(journal, family.document())
-    values = [(x, y) for y in family.y.values for x in family.x.values]
-    items = [(index, x, y) for index, (x, y) in enumerate(values)]
     pieces = _Pieces(kept, executor, progress)
-    rows = pieces.run(_PointTask(family), items, 0, len(items))
-    points = [_record(PhasePoint, row, journal) for row in rows]
-    edges = _edges(family, points)
-    total = len(items) + len(edges)
-    rows = pieces.run(_TieTask(family), edges, len(items), total)
-    ties = [_record(Tie, row, journal) for row in rows]
-    return PhaseDiagram(family, tuple(points), tuple(ties))
+    values = [(x, y) for y in family.y.values for x in family.x.values]
+    rows = pieces.run(ExplorePoint(family), [(i, x, y) for i, (x, y) in enumerate(values)])
+    known = [_known(row, journal) for row in rows]
+    around = _neighbours(family)
+    changed = set(range(len(known)))
+    while changed:
+        asked = [i for i, others in enumerate(around) if changed.intersection(others)]
+        rows = pieces.run(
+            AskNeighbours(family), [(known[i], [known[j] for j in around[i]]) for i in asked]
+        )
+        answers = {i: _known(row, journal) for i, row in zip(asked, rows, strict=True)}
+        changed = {i for i in asked if _is_better(answers[i].point, known[i].point)}
+        known = [answers.get(i, before) for i, before in enumerate(known)]
+    rows = pieces.run(_TieTask(family), _edges(family, known))
+    ties = [_tie(row, journal) for row in rows]
+    return PhaseDiagram(family, tuple(point.point for point in known), tuple(ties))
 
 
-def _record(kind: type[Record], row: dict[str, Any], journal: Path | None) -> Record:
-    """Return the record of a row, which may come from a file that somebody changed."""
+def _is_better(now: PhasePoint, before: PhasePoint) -> bool:
+    return now.optimum < before.optimum or now.losses != before.losses
+
+
+def _known(row: dict[str, Any], journal: Path | None) -> Known:
+    """Return what is known of a point from a row, whose file somebody may have changed."""
     try:
-        return kind(**{key: tuple(v) if isinstance(v, list) else v for key, v in row.items()})
-    except (TypeError, AttributeError):
-        raise InputError(journal or "journal", f"the fields of a {kind.__name__}", row) from None
+        return Known.of(row)
+    except (TypeError, KeyError, AttributeError, ValueError):
+        raise InputError(journal or "journal", "the fields of a PhasePoint", row) from None
+
+
+def _tie(row: dict[str, Any], journal: Path | None) -> Tie:
+    try:
+        return Tie(**{**row, "phases": tuple(row["phases"])})
+    except (TypeError, KeyError):
+        raise InputError(journal or "journal", "the fields of a Tie", row) from None
 
 
 @dataclass
@@ -255,11 +236,17 @@ class _Pieces:
     journal: Journal | None
     executor: Executor | None
     progress: Progress | None
+    #: Pieces of the batches that are done: the number of the next batch's first piece.
+    done: int = 0
 
-    def run(
-        self, task: Callable[[Any], dict[str, Any]], items: list[Any], first: int, total: int
-    ) -> list[dict[str, Any]]:
-        """Return the results in order; pieces are numbered from `first`."""
+    def run(self, task: Callable[[Any], dict[str, Any]], items: Sequence[Any]) -> list[Any]:
+        """Return the results of a batch, in order.
+
+        What a batch is follows from the results of those before, so that a run that goes on
+        numbers its pieces as before.
+        """
+        first = self.done
+        self.done += len(items)
         kept = {} if self.journal is None else self.journal.finished
         results = {i: kept[first + i] for i in range(len(items)) if first + i in kept}
         left = [i for i in range(len(items)) if i not in results]
@@ -268,25 +255,43 @@ class _Pieces:
             if self.journal is not None:
                 self.journal.add(first + left[position], result)
             if self.progress is not None:
-                self.progress(first + len(results), total)
+                self.progress(first + len(results), self.done)
         return [results[i] for i in range(len(items))]
 
 
-def _edges(family: Family, points: list[PhasePoint]) -> list[tuple[PhasePoint, PhasePoint]]:
-    """Return neighbours along continuous axes whose phases differ, and have both codes."""
+def _neighbours(family: Family) -> list[list[int]]:
+    """Return the grid neighbours of every point."""
     across, down = family.x.count, family.y.count
-    pairs = []
-    if family.x.name != WIDTH_AXIS:
-        pairs += [
-            (r * across + c, r * across + c + 1) for r in range(down) for c in range(across - 1)
+    return [
+        [
+            row * across + column
+            for row, column in ((r - 1, c), (r, c - 1), (r, c + 1), (r + 1, c))
+            if 0 <= row < down and 0 <= column < across
         ]
-    if family.y.name != WIDTH_AXIS:
-        pairs += [
-            (r * across + c, (r + 1) * across + c) for r in range(down - 1) for c in range(across)
-        ]
-    edges = [(points[i], points[j]) for i, j in pairs if points[i].phase != points[j].phase]
-    return [(a, b) for a, b in edges if b.phase in a.losses and a.phase in b.losses]
+        for r in range(down)
+        for c in range(across)
+    ]
+
+
+def _edges(family: Family, known: Sequence[Known]) -> list[tuple[Known, Known]]:
+    """Return neighbours along continuous axes whose phases differ, and have both codes."""
+    # Across first, then down.
+    steps = {1: family.x.name, family.x.count: family.y.name}
+    pairs = [
+        (known[i], known[j])
+        for step, axis in steps.items()
+        for i, others in enumerate(_neighbours(family))
+        for j in others
+        if j - i == step and axis != WIDTH_AXIS
+    ]
+    return [
+        (a, b)
+        for a, b in pairs
+        if a.point.phase != b.point.phase
+        and b.point.phase in a.point.losses
+        and a.point.phase in b.point.losses
+    ]
 
 
 #: The columns of a CSV file of points.
-COLUMNS = tuple(field.name for field in fields(PhasePoint) if field.name != "losses")
+COLUMNS = tuple(f.name for f in fields(PhasePoint) if f.name not in ("losses", "bounds"))
