@@ -54,10 +54,10 @@ def held_code(law: Law, code: Code, objective: Objective) -> HeldCode:
     problem = ScaledProblem.of(law_arrays(law), objective, n)
     loss = problem.loss
     place = slice((d + 1) * n, (2 * d + 1) * n)
-    threshold = np.full(n, -loss.objective.l1 / 4)
+    threshold = np.full(n, -problem.size * loss.objective.l1 / 4)
     ends = []
     for W_enc in (atoms.T, np.asarray(np.linalg.pinv(atoms), dtype=np.float64)):
-        start = loss.vector(W_enc, threshold, atoms, np.zeros(d))
+        start = problem.vector(Sae(W_enc, threshold, atoms, np.zeros(d)))
         moving = np.ones(len(start), dtype=bool)
         moving[place] = False
 
