@@ -1,5 +1,6 @@
 """A law's components as float arrays, grouped by the dimension of their cubes."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -69,11 +70,18 @@ class LawArrays:
         """d."""
         return len(self.mean)
 
-    def scaled(self, factor: float) -> "LawArrays":
-        """Return the law of factor · x."""
-        groups = tuple(Cubes(cubes.probability, factor * cubes.affine) for cubes in self.groups)
+    def moved(self, centre: Array, factor: float) -> "LawArrays":
+        """Return the law of factor · (x - centre)."""
+        groups = []
+        for cubes in self.groups:
+            affine = cubes.affine.copy()
+            affine[:, :, 0] -= centre
+            groups.append(Cubes(cubes.probability, factor * affine))
         return LawArrays(
-            groups, factor * self.mean, factor**2 * self.second_moment, factor**2 * self.spread
+            tuple(groups),
+            factor * (self.mean - centre),
+            _second_moment(groups, np.zeros(self.dimension)),
+            factor**2 * self.spread,
         )
 
 
@@ -110,18 +118,18 @@ def _arrays(law: Law) -> LawArrays:
         Cubes(np.array([p for p, _ in parts]), np.stack([affine for _, affine in parts]))
         for _, parts in sorted(by_dimension.items())
     )
-    d = law.dimension
-    mean, second_moment = np.zeros(d), np.zeros((d, d))
+    mean = np.zeros(law.dimension)
     for cubes in groups:
         mean += np.einsum("c,cdk,k->d", cubes.probability, cubes.affine, cubes.moments[0])
-        second_moment += np.einsum(
-            "c,cdk,kl,cel->de", cubes.probability, cubes.affine, cubes.moments, cubes.affine
-        )
-    spread = 0.0
+    spread = float(np.trace(_second_moment(groups, mean)))
+    return LawArrays(groups, mean, _second_moment(groups, np.zeros(law.dimension)), spread)
+
+
+def _second_moment(groups: Sequence[Cubes], centre: Array) -> Array:
+    """Return E (x - centre)(x - centre)ᵀ."""
+    total = np.zeros((len(centre), len(centre)))
     for cubes in groups:
-        centred = cubes.affine.copy()
-        centred[:, :, 0] -= mean
-        spread += float(
-            np.einsum("c,cdk,kl,cdl->", cubes.probability, centred, cubes.moments, centred)
-        )
-    return LawArrays(groups, mean, second_moment, spread)
+        affine = cubes.affine.copy()
+        affine[:, :, 0] -= centre
+        total += np.einsum("c,cdk,kl,cel->de", cubes.probability, affine, cubes.moments, affine)
+    return total

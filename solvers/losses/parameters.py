@@ -19,6 +19,9 @@ from solvers.losses.relative_loss import tied_b_dec
 
 Array = NDArray[np.float64]
 
+# Data whose spread is smaller beside their distance from 0 are one point.
+_ROUNDING = 1e-14
+
 
 @dataclass(frozen=True, eq=False)
 class LossOfVector:
@@ -91,42 +94,83 @@ class LossOfVector:
 
 @dataclass(frozen=True, eq=False)
 class ScaledProblem:
-    """A loss in units of the data's size c: x/c, activations and biases in c, loss in c².
+    """A loss in units of the data: their mean m is the origin there, and their size c is 1.
 
-    With x' = x/c and f' = f/c, E ‖x - x̂‖² + λ E Σ f = c² (E ‖x' - x̂'‖² + (λ/c) E Σ f'), and
-    weight decay μ is μ/c² there; the relative reconstruction has no unit, so then λ is λ c.
+    With x' = (x - m)/c, f' = f/c, b_enc' = (b_enc + W_encᵀ m)/c and b_dec' = (b_dec - m)/c,
+
+        E ‖x - x̂‖² + λ E Σ f = c² (E ‖x' - x̂'‖² + (λ/c) E Σ f'),
+
+    and weight decay μ is μ/c² there. So neither where the data lie nor how large they are makes
+    a difference to a search. The relative reconstruction knows an origin but no unit: there
+    m = 0, and λ is λ c.
 
     Parameters
     ----------
     loss : LossOfVector
-        Of the scaled law under the scaled objective.
+        Of the law of x' under the scaled objective.
+    centre : (d,) array
+        m.
     size : float
-        c, the root mean square of a coordinate of the data.
+        c, the root mean square of a coordinate of x - m.
     loss_unit : float
         What a loss of 1 there is in the units of the data.
+
+    Examples
+    --------
+    >>> from solvers.laws.arrays import law_arrays
+    >>> from theory.laws.law import preset
+    >>> law = law_arrays(preset("two-features"))
+    >>> problem = ScaledProblem.of(law, Objective(l1=0.1), 2)
+    >>> bool(np.allclose(problem.centre, law.mean)), problem.loss.law.mean.tolist()
+    (True, [0.0, 0.0])
     """
 
     loss: LossOfVector
+    centre: Array
     size: float
     loss_unit: float
 
     @classmethod
     def of(cls, law: LawArrays, objective: Objective, n_latents: int) -> "ScaledProblem":
-        """Return the problem of a law in units of its size."""
-        size = float(np.sqrt(np.trace(law.second_moment) / law.dimension)) or 1.0
+        """Return the problem of a law in units of its data."""
         relative = objective.reconstruction == "relative"
+        about_zero = float(np.sqrt(np.trace(law.second_moment) / law.dimension))
+        centre = np.zeros(law.dimension) if relative else law.mean
+        size = about_zero if relative else float(np.sqrt(law.spread / law.dimension))
+        # Data that are one point have no size but their distance from 0, and at 0 none.
+        if not size > _ROUNDING * about_zero:
+            size = about_zero or 1.0
         loss_unit = 1.0 if relative else size * size
         scaled = replace(
             objective,
             l1=objective.l1 * size if relative else objective.l1 / size,
             weight_decay=objective.weight_decay / loss_unit,
         )
-        return cls(LossOfVector(law.scaled(1 / size), scaled, n_latents), size, loss_unit)
+        loss = LossOfVector(law.moved(centre, 1 / size), scaled, n_latents)
+        return cls(loss, centre, size, loss_unit)
 
     def sae(self, vector: Array) -> Sae:
         """Return the SAE that a vector stands for, in the units of the data."""
         sae = self.loss.sae(vector)
-        return Sae(sae.W_enc, sae.b_enc * self.size, sae.W_dec, sae.b_dec * self.size)
+        b_enc = sae.b_enc * self.size - self.centre @ sae.W_enc
+        return Sae(sae.W_enc, b_enc, sae.W_dec, sae.b_dec * self.size + self.centre)
+
+    def vector(self, sae: Sae) -> Array:
+        """Return the vector that stands for an SAE in the units of the data."""
+        b_enc = (sae.b_enc + self.centre @ sae.W_enc) / self.size
+        return self.loss.vector(sae.W_enc, b_enc, sae.W_dec, (sae.b_dec - self.centre) / self.size)
+
+    def start(self, W_enc: Array, b_enc: Array, W_dec: Array, b_dec: Array) -> Array:
+        """Return the vector of weights drawn for data of mean 0 and size 1.
+
+        Where 0 is no point of its own, that is wherever b_dec is not tied, such data are
+        (x - E x)/c with c the size of x - E x.
+        """
+        law = self.loss.law
+        if self.loss.objective.reconstruction == "relative" and not self.loss.tied:
+            size = float(np.sqrt(law.spread / law.dimension)) or 1.0
+            b_enc, b_dec = size * b_enc - law.mean @ W_enc, size * b_dec + law.mean
+        return self.loss.vector(W_enc, b_enc, W_dec, b_dec)
 
 
 def pack(parameters: Gradient | Sae) -> Array:

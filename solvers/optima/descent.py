@@ -68,7 +68,7 @@ class Descent:
         drawn = initial_weights(
             self.initialisation, np.random.default_rng(seed), 1, loss.law.dimension, loss.n_latents
         )
-        vector = on_manifold(loss, loss.vector(*(array[0] for array in drawn)))
+        vector = on_manifold(loss, self.problem.start(*(array[0] for array in drawn)))
         with np.errstate(all="ignore"):
             if self.dynamics == "flow":
                 vector = follow_flow(loss, vector)

@@ -16,7 +16,7 @@ from scipy import optimize
 
 from solvers.autoencoders.autoencoder import Sae
 from solvers.autoencoders.objective import Objective
-from solvers.laws.arrays import LawArrays, law_arrays
+from solvers.laws.arrays import law_arrays
 from solvers.losses.best_activations import LARGEST_SUPPORTS, best_activation_loss
 from solvers.losses.expected_loss import ExpectedLoss, expected_loss, expected_loss_and_gradient
 from solvers.losses.parameters import ScaledProblem
@@ -62,9 +62,7 @@ class HeldCode:
         return self.lower_bound is not None and self.loss.total <= self.lower_bound
 
 
-def held_code(
-    law: Law, code: Code, objective: Objective, starts: Sequence[Sae] = ()
-) -> HeldCode:
+def held_code(law: Law, code: Code, objective: Objective, starts: Sequence[Sae] = ()) -> HeldCode:
     """Return the least loss over W_enc, b_enc and b_dec of one latent for each atom of a code.
 
     The minimisation starts at the best activations with their best b_dec, at the SAEs given, and
@@ -199,9 +197,11 @@ class _Search:
 
     def end(self, start: Sae) -> _End:
         """Return where a start comes to rest."""
-        loss, size = self.problem.loss, self.problem.size
+        loss = self.problem.loss
         n, d = self.atoms.shape
-        whole = loss.vector(start.W_enc, start.b_enc / size, self.atoms, start.b_dec / size)
+        whole = self.problem.vector(
+            Sae(start.W_enc, start.b_enc, self.atoms, start.b_dec, start.origin)
+        )
         moving = np.ones(len(whole), dtype=bool)
         moving[(d + 1) * n : (2 * d + 1) * n] = False
 

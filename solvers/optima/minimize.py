@@ -233,7 +233,7 @@ class _Task:
         drawn = initial_weights(
             "uniform", np.random.default_rng(seed), 1, loss.law.dimension, loss.n_latents
         )
-        return loss.vector(*(array[0] for array in drawn))
+        return self.problem.start(*(array[0] for array in drawn))
 
 
 def minimize_from(

@@ -77,10 +77,7 @@ def polish(law: Law, sae: Sae, objective: Objective) -> Polished:
     (True, 0.06824)
     """
     problem = ScaledProblem.of(law_arrays(law), objective, sae.d_sae)
-    start = problem.loss.vector(
-        sae.W_enc, sae.b_enc / problem.size, sae.W_dec, sae.b_dec / problem.size
-    )
-    end, vector = minimize_from(problem, start)
+    end, vector = minimize_from(problem, problem.vector(sae))
     if problem.loss.tied:
         # The relative loss has a barrier at every b_i = 0; the gain is on its positive side.
         # Biases away from 0 stay: to turn those over would be a leap into another basin.
