@@ -1,21 +1,96 @@
-"""Computes: the exact expected loss of an SAE on a known law, and its minima."""
+"""Computes: the exact expected loss of an SAE on a known law, and its minima.
+
+Its names are imported when they are first asked for.
+"""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from solvers.autoencoders.autoencoder import Sae
-from solvers.autoencoders.checkpoints.load import load_checkpoint, load_checkpoints
-from solvers.autoencoders.objective import Objective
-from solvers.losses.expected_loss import (
-    ExpectedLoss,
-    Gradient,
-    LossAndGradient,
-    expected_loss,
-    expected_loss_and_gradient,
-)
-from solvers.optima.minimize import Optimum, Start, minimize_loss
 from solvers.runtime.pictures import Picture, draw_with
-from solvers.studies.cross_check import CrossCheck, cross_check
-from theory.exact.errors import InputError
+from theory.exact.late import late_names
+
+if TYPE_CHECKING:
+    from solvers.autoencoders.architectures import GatedSae as GatedSae
+    from solvers.autoencoders.architectures import JumpReluSae as JumpReluSae
+    from solvers.autoencoders.architectures import TopKSae as TopKSae
+    from solvers.autoencoders.autoencoder import Autoencoder as Autoencoder
+    from solvers.autoencoders.autoencoder import Origin as Origin
+    from solvers.autoencoders.autoencoder import Sae as Sae
+    from solvers.autoencoders.checkpoints.load import find_checkpoints as find_checkpoints
+    from solvers.autoencoders.checkpoints.load import load_checkpoint as load_checkpoint
+    from solvers.autoencoders.checkpoints.load import load_checkpoints as load_checkpoints
+    from solvers.autoencoders.frames import frame_sae as frame_sae
+    from solvers.autoencoders.objective import Convention as Convention
+    from solvers.autoencoders.objective import Objective as Objective
+    from solvers.autoencoders.objective import convention as convention
+    from solvers.autoencoders.objective import convert_l1 as convert_l1
+    from solvers.bounds.certificate import Certificate as Certificate
+    from solvers.bounds.certificate import certify as certify
+    from solvers.bounds.radial_bound import LowerBound as LowerBound
+    from solvers.bounds.radial_bound import lower_bound as lower_bound
+    from solvers.losses.best_activations import best_activation_loss as best_activation_loss
+    from solvers.losses.expected_loss import ExpectedLoss as ExpectedLoss
+    from solvers.losses.expected_loss import Gradient as Gradient
+    from solvers.losses.expected_loss import LossAndGradient as LossAndGradient
+    from solvers.losses.expected_loss import co_firing as co_firing
+    from solvers.losses.expected_loss import expected_loss as expected_loss
+    from solvers.losses.expected_loss import (
+        expected_loss_and_gradient as expected_loss_and_gradient,
+    )
+    from solvers.losses.sampled_loss import SampledLoss as SampledLoss
+    from solvers.losses.sampled_loss import sampled_loss as sampled_loss
+    from solvers.losses.training_loss import TrainingLoss as TrainingLoss
+    from solvers.losses.training_loss import training_loss as training_loss
+    from solvers.optima.landscape import Landscape as Landscape
+    from solvers.optima.landscape import StationaryPoint as StationaryPoint
+    from solvers.optima.landscape import landscape as landscape
+    from solvers.optima.minimize import Optimum as Optimum
+    from solvers.optima.minimize import Start as Start
+    from solvers.optima.minimize import minimize_loss as minimize_loss
+    from solvers.optima.train import Schedule as Schedule
+    from solvers.optima.train import Training as Training
+    from solvers.optima.train import train as train
+    from solvers.studies.cross_check import CrossCheck as CrossCheck
+    from solvers.studies.cross_check import cross_check as cross_check
+    from solvers.studies.cross_check import cross_check_all as cross_check_all
+    from solvers.studies.cross_check import objective_for as objective_for
+    from solvers.studies.phase import PhaseDiagram as PhaseDiagram
+    from solvers.studies.phase import PhasePoint as PhasePoint
+    from solvers.studies.phase import Tie as Tie
+    from solvers.studies.phase import phase_diagram as phase_diagram
+    from solvers.studies.phase_axis import Axis as Axis
+    from solvers.studies.phase_family import Family as Family
+    from solvers.studies.verdicts import Gaps as Gaps
+    from solvers.studies.verify import CheckedClaim as CheckedClaim
+    from solvers.studies.verify import CheckedQuantity as CheckedQuantity
+    from solvers.studies.verify import verify as verify
+    from theory.exact.errors import InputError as InputError
+
+_HOMES = {
+    "solvers.autoencoders.architectures": "GatedSae JumpReluSae TopKSae",
+    "solvers.autoencoders.autoencoder": "Autoencoder Origin Sae",
+    "solvers.autoencoders.checkpoints.load": "find_checkpoints load_checkpoint load_checkpoints",
+    "solvers.autoencoders.frames": "frame_sae",
+    "solvers.autoencoders.objective": "Convention Objective convention convert_l1",
+    "solvers.bounds.certificate": "Certificate certify",
+    "solvers.bounds.radial_bound": "LowerBound lower_bound",
+    "solvers.losses.best_activations": "best_activation_loss",
+    "solvers.losses.expected_loss": (
+        "ExpectedLoss Gradient LossAndGradient co_firing expected_loss expected_loss_and_gradient"
+    ),
+    "solvers.losses.sampled_loss": "SampledLoss sampled_loss",
+    "solvers.losses.training_loss": "TrainingLoss training_loss",
+    "solvers.optima.landscape": "Landscape StationaryPoint landscape",
+    "solvers.optima.minimize": "Optimum Start minimize_loss",
+    "solvers.optima.train": "Schedule Training train",
+    "solvers.studies.cross_check": "CrossCheck cross_check cross_check_all objective_for",
+    "solvers.studies.phase": "PhaseDiagram PhasePoint Tie phase_diagram",
+    "solvers.studies.phase_axis": "Axis",
+    "solvers.studies.phase_family": "Family",
+    "solvers.studies.verdicts": "Gaps",
+    "solvers.studies.verify": "CheckedClaim CheckedQuantity verify",
+    "theory.exact.errors": "InputError",
+}
 
 
 def _draw(record: object, path: Path | None) -> Picture:
@@ -27,20 +102,9 @@ def _draw(record: object, path: Path | None) -> Picture:
 
 draw_with(_draw)
 
-__all__ = [
-    "CrossCheck",
-    "ExpectedLoss",
-    "Gradient",
-    "InputError",
-    "LossAndGradient",
-    "Objective",
-    "Optimum",
-    "Sae",
-    "Start",
-    "cross_check",
-    "expected_loss",
-    "expected_loss_and_gradient",
-    "load_checkpoint",
-    "load_checkpoints",
-    "minimize_loss",
-]
+_late = late_names(__name__, _HOMES)
+__all__ = list(_late.names)
+__dir__ = _late.list_names
+if not TYPE_CHECKING:
+    # Hidden from type checkers, for which a module with __getattr__ has every name.
+    __getattr__ = _late.get

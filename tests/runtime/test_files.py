@@ -1,18 +1,11 @@
-"""Files whole or not at all; progress after two seconds, on standard error."""
+"""Files appear whole or not at all."""
 
-import io
 from pathlib import Path
 
 import pytest
 
 from solvers import InputError
 from solvers.runtime.files import check_writable, written_beside
-from solvers.runtime.progress import ProgressLine
-
-
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
 
 
 def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
@@ -44,18 +37,3 @@ def test_places_that_cannot_be_written(tmp_path: Path) -> None:
         written_beside(tmp_path / "no" / "f"),
     ):
         pass
-
-
-def test_progress_is_silent_at_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = 0.0
-    monkeypatch.setattr("time.monotonic", lambda: now)
-    stream, terminal = io.StringIO(), Terminal()
-    lines = ProgressLine("starts", stream), ProgressLine("starts", terminal)
-    for now, done in [(1.9, 1), (3.0, 2), (4.0, 3), (8.5, 4), (8.6, 5)]:  # noqa: B007
-        for line in lines:
-            line(done, 5)
-    assert stream.getvalue().splitlines() == [
-        "starts: 2/5, 3 s", "starts: 4/5, 8 s", "starts: 5/5, 9 s",
-    ]  # fmt: skip
-    assert terminal.getvalue().count("\r") == 4
-    assert terminal.getvalue().endswith("5/5, 9 s\n")
