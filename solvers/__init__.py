@@ -12,7 +12,11 @@ from solvers.losses.expected_loss import (
     expected_loss,
     expected_loss_and_gradient,
 )
-from solvers.optima.minimize import Optimum, Start, minimize_loss
+from solvers.losses.solution import Solution
+from solvers.optima.best_known import best_known
+from solvers.optima.minimize import minimize_loss
+from solvers.optima.optimum import Optimum, Start
+from solvers.optima.search import Search
 from solvers.runtime.pictures import Picture, draw_with
 from solvers.studies.cross_check import CrossCheck, cross_check
 from theory.exact.errors import InputError
@@ -36,7 +40,10 @@ __all__ = [
     "Objective",
     "Optimum",
     "Sae",
+    "Search",
+    "Solution",
     "Start",
+    "best_known",
     "cross_check",
     "expected_loss",
     "expected_loss_and_gradient",

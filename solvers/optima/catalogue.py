@@ -120,7 +120,8 @@ def functions(loss: LossOfVector, vector: Array, x: Array) -> Functions:
     sae = loss.sae(vector)
     f = np.maximum(x @ sae.W_enc + sae.b_enc, 0.0)
     # Without a penalty the loss sees no activation.
-    return Functions(f @ sae.W_dec + sae.b_dec, (loss.objective.l1 > 0) * (f @ loss.objective.latent_weights(sae.W_dec)))
+    charged = f @ loss.objective.latent_weights(sae.W_dec)
+    return Functions(f @ sae.W_dec + sae.b_dec, (loss.objective.l1 > 0) * charged)
 
 
 def shape(loss: LossOfVector, rest: Rest, live: list[int]) -> tuple[str, Array]:

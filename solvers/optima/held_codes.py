@@ -1,7 +1,5 @@
 """The least exact loss of an SAE whose atoms are held at a code: only encoder and biases move."""
 
-from typing import NamedTuple
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize
@@ -9,8 +7,8 @@ from scipy import optimize
 from solvers.autoencoders.autoencoder import Sae
 from solvers.autoencoders.objective import Objective
 from solvers.laws.arrays import law_arrays
-from solvers.losses.expected_loss import ExpectedLoss, expected_loss
 from solvers.losses.parameters import ScaledProblem
+from solvers.losses.solution import Solution
 from theory.codes.code import Code
 from theory.laws.law import Law
 
@@ -20,14 +18,7 @@ _TOLERANCE = 1e-9
 _ITERATIONS = 2000
 
 
-class HeldCode(NamedTuple):
-    """The best SAE whose atoms are a code's, one latent each, and its exact loss."""
-
-    sae: Sae
-    loss: ExpectedLoss
-
-
-def held_code(law: Law, code: Code, objective: Objective) -> HeldCode:
+def held_code(law: Law, code: Code, objective: Objective) -> Solution:
     """Return the least loss over W_enc, b_enc and b_dec of one latent for each atom of a code.
 
     The minimisation starts where a latent reads its atom, and where it reads its coordinate among
@@ -79,5 +70,5 @@ def held_code(law: Law, code: Code, objective: Objective) -> HeldCode:
         sae = problem.sae(vector)
         # With the code's own digits.
         sae = Sae(sae.W_enc, sae.b_enc, atoms, sae.b_dec)
-        ends.append(HeldCode(sae, expected_loss(law, sae, objective)))
+        ends.append(Solution.of(law, sae, objective))
     return min(ends, key=lambda end: end.loss.total)

@@ -20,6 +20,7 @@ from solvers.optima.best_known import best_known
 from solvers.optima.held_codes import held_code
 from solvers.optima.matching import closest_code
 from solvers.optima.polish import polish
+from solvers.optima.search import Search
 from solvers.runtime.journal import Journal
 from solvers.runtime.parallel import each_result
 from solvers.studies.phase_axis import WIDTH_AXIS
@@ -129,7 +130,9 @@ class _PointTask:
         order = sorted(losses, key=losses.__getitem__)
         seed = int(np.random.SeedSequence([family.seed, index]).generate_state(1)[0] % 10**9)
         polished = polish(law, held[order[0]].sae, objective)
-        best = best_known(law, width, objective, polished, family.starts, seed, None)
+        search = Search(family.starts, seed, limit=family.starts)
+        others = {"the best code": polished}
+        best = best_known(law, width, objective, search, others=others)
         closest = closest_code(law, best.sae.W_dec, best.loss.firing)
         pair = family.pair(x, y)
         margin = losses[order[1]] - losses[order[0]] if len(order) > 1 else None
@@ -142,7 +145,7 @@ class _PointTask:
                 loss=losses[order[0]],
                 runner_up=order[1] if len(order) > 1 else None,
                 margin=margin,
-                optimum=best.loss.total,
+                optimum=best.total,
                 optimum_code=None if closest is None else closest.code,
                 optimum_angle=None if closest is None else closest.mean_angle,
                 losses=losses,
