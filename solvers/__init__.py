@@ -39,14 +39,17 @@ if TYPE_CHECKING:
     )
     from solvers.losses.sampled_loss import SampledLoss as SampledLoss
     from solvers.losses.sampled_loss import sampled_loss as sampled_loss
+    from solvers.losses.solution import Solution as Solution
     from solvers.losses.training_loss import TrainingLoss as TrainingLoss
     from solvers.losses.training_loss import training_loss as training_loss
+    from solvers.optima.best_known import best_known as best_known
     from solvers.optima.landscape import Landscape as Landscape
     from solvers.optima.landscape import StationaryPoint as StationaryPoint
     from solvers.optima.landscape import landscape as landscape
-    from solvers.optima.minimize import Optimum as Optimum
-    from solvers.optima.minimize import Start as Start
     from solvers.optima.minimize import minimize_loss as minimize_loss
+    from solvers.optima.optimum import Optimum as Optimum
+    from solvers.optima.optimum import Start as Start
+    from solvers.optima.search import Search as Search
     from solvers.optima.train import Schedule as Schedule
     from solvers.optima.train import Training as Training
     from solvers.optima.train import train as train
@@ -55,11 +58,11 @@ if TYPE_CHECKING:
     from solvers.studies.cross_check import cross_check_all as cross_check_all
     from solvers.studies.cross_check import objective_for as objective_for
     from solvers.studies.phase import PhaseDiagram as PhaseDiagram
-    from solvers.studies.phase import PhasePoint as PhasePoint
     from solvers.studies.phase import Tie as Tie
     from solvers.studies.phase import phase_diagram as phase_diagram
     from solvers.studies.phase_axis import Axis as Axis
     from solvers.studies.phase_family import Family as Family
+    from solvers.studies.phase_point import PhasePoint as PhasePoint
     from solvers.studies.verdicts import Gaps as Gaps
     from solvers.studies.verify import CheckedClaim as CheckedClaim
     from solvers.studies.verify import CheckedQuantity as CheckedQuantity
@@ -79,13 +82,18 @@ _HOMES = {
         "ExpectedLoss Gradient LossAndGradient co_firing expected_loss expected_loss_and_gradient"
     ),
     "solvers.losses.sampled_loss": "SampledLoss sampled_loss",
+    "solvers.losses.solution": "Solution",
     "solvers.losses.training_loss": "TrainingLoss training_loss",
+    "solvers.optima.best_known": "best_known",
     "solvers.optima.landscape": "Landscape StationaryPoint landscape",
-    "solvers.optima.minimize": "Optimum Start minimize_loss",
+    "solvers.optima.minimize": "minimize_loss",
+    "solvers.optima.optimum": "Optimum Start",
+    "solvers.optima.search": "Search",
     "solvers.optima.train": "Schedule Training train",
     "solvers.studies.cross_check": "CrossCheck cross_check cross_check_all objective_for",
-    "solvers.studies.phase": "PhaseDiagram PhasePoint Tie phase_diagram",
+    "solvers.studies.phase": "PhaseDiagram Tie phase_diagram",
     "solvers.studies.phase_axis": "Axis",
+    "solvers.studies.phase_point": "PhasePoint",
     "solvers.studies.phase_family": "Family",
     "solvers.studies.verdicts": "Gaps",
     "solvers.studies.verify": "CheckedClaim CheckedQuantity verify",

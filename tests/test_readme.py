@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from solvers import Objective, expected_loss, load_checkpoint, minimize_loss
+from solvers import Objective, Search, expected_loss, load_checkpoint, minimize_loss
 from solvers.cli.main import main
 from tests.shown_output import assert_shown
 from theory import law_from_dict
@@ -59,7 +59,7 @@ def test_the_table_of_trained_saes() -> None:
         sae = load_checkpoint(ROOT / "tests/data/trained" / entry["path"])
         objective = Objective(l1=entry["l1"], sparsity="decoder-norm", decoder="free")
         loss = expected_loss(law, sae, objective).total
-        least = minimize_loss(law, sae.d_sae, objective, starts=64).total
+        least = minimize_loss(law, sae.d_sae, objective, Search(starts=64)).total
         total = entry["sampled"]["total"]
         assert sampled == f"{total['mean']:.6f} ± {total['standard_error']:.6f}"
         assert float(exact) == pytest.approx(loss, abs=6e-9)

@@ -9,8 +9,13 @@ those who use them, are in `CONVENTIONS`, each with the factor that converts its
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from solvers.runtime.arguments import check_choice, check_number, check_whole
 from theory.exact.errors import InputError
+
+Array = NDArray[np.float64]
 
 RECONSTRUCTIONS: Final = ("squared", "relative")
 SPARSITIES: Final = ("l1", "decoder-norm")
@@ -77,6 +82,32 @@ class Objective:
         """
         shrinks = self.decoder == "free" and self.sparsity == "l1"
         return not (shrinks and self.l1 > 0 and self.weight_decay == 0)
+
+    def latent_weights(self, W_dec: Array) -> Array:
+        """Return what the penalty charges an activation of 1 of each latent, without λ.
+
+        Parameters
+        ----------
+        W_dec : (..., n, d) array
+            Atoms, of one SAE or of several.
+
+        Returns
+        -------
+        (..., n) array
+            ‖d_i‖ for the decoder-norm penalty, else 1.
+
+        Examples
+        --------
+        >>> atoms = np.array([[3.0, 4.0], [0.0, 1.0]])
+        >>> Objective(0.1, sparsity="decoder-norm").latent_weights(atoms).tolist()
+        [5.0, 1.0]
+        >>> Objective(0.1).latent_weights(atoms).tolist()
+        [1.0, 1.0]
+        """
+        if self.sparsity == "decoder-norm":
+            norms: Array = np.linalg.norm(W_dec, axis=-1)
+            return norms
+        return np.ones(W_dec.shape[:-1])
 
     def check_has_minimum(self) -> None:
         """Raise `InputError` unless the loss attains a minimum."""

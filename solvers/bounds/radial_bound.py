@@ -17,6 +17,7 @@ import heapq
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from typing import Protocol
 
@@ -50,10 +51,13 @@ class LowerBound:
     ----------
     value, error : float
         The bound holds up to `error`.
+    by : str
+        What proves it; "trivial" for 0.
     """
 
     value: float
     error: float
+    by: str = "trivial"
 
 
 class Profile(Protocol):
@@ -137,12 +141,22 @@ def lower_bound(law: Law, objective: Objective, n_latents: int) -> LowerBound:
     >>> round(bound.value, 12)
     0.068240140901
     """
+    if objective.weight_decay == 0 and objective.has_minimum:
+        # Neither the width nor what the atoms' norms are matters then.
+        objective, n_latents = Objective(objective.l1, objective.reconstruction), 1
+    return _kept_bound(law, objective, n_latents)
+
+
+@lru_cache(maxsize=256)
+def _kept_bound(law: Law, objective: Objective, n_latents: int) -> LowerBound:
     problem = ScaledProblem.of(law_arrays(law), objective, n_latents)
     bound = _scaled_bound(problem.loss, is_symmetric(law))
     # What rounding may have done to this and to the loss that it is compared with.
     rounding = 16 * _EPSILON * law_arrays(law).dimension
     return LowerBound(
-        bound.value * problem.loss_unit, (bound.error + rounding) * problem.loss_unit
+        bound.value * problem.loss_unit,
+        (bound.error + rounding) * problem.loss_unit,
+        "radial bound" if bound.value > 0 else "trivial",
     )
 
 

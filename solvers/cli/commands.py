@@ -17,7 +17,8 @@ from solvers.autoencoders.checkpoints.load import (
 from solvers.autoencoders.objective import Objective
 from solvers.bounds.certificate import Certificate, certify
 from solvers.losses.expected_loss import expected_loss
-from solvers.optima.minimize import minimize_loss
+from solvers.optima.best_known import best_known
+from solvers.optima.search import Search
 from solvers.optima.train import Schedule, train
 from solvers.presentation.certificate_report import certificate_document, certificate_text
 from solvers.presentation.check_report import check_document, check_text, comparison_text
@@ -125,8 +126,8 @@ def run_check(options: argparse.Namespace) -> int:
                 saes.append((name, sae, _objective_of(options, name, sae, law)))
     progress = ProgressLine("SAEs" if len(saes) > 1 else "starts")
     checks = cross_check_all(
-        law, saes, starts=options.starts, seed=options.seed, samples=options.sampled,
-        progress=progress,
+        law, saes, Search(starts=options.starts, seed=options.seed, progress=progress),
+        samples=options.sampled,
     )  # fmt: skip
     if options.report is not None:
         # Matplotlib takes half a second to import; only this option needs it.
@@ -228,13 +229,11 @@ def run_optimum(options: argparse.Namespace) -> int:
     # First, for it refuses what it does not cover.
     certificate = _certificate(options, law, objective)
     try:
-        optimum = minimize_loss(
+        optimum = best_known(
             law,
             options.latents,
             objective,
-            starts=options.starts,
-            seed=options.seed,
-            progress=ProgressLine("starts"),
+            Search(starts=options.starts, seed=options.seed, progress=ProgressLine("starts")),
         )
     except InputError as error:
         raise as_option(error) from None

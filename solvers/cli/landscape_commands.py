@@ -6,6 +6,7 @@ from pathlib import Path
 
 from solvers.cli.commands import as_option, check_plot, objective_of, print_result
 from solvers.optima.landscape import landscape
+from solvers.optima.search import Search
 from solvers.presentation.landscape_report import landscape_document, landscape_text
 from solvers.presentation.phase_report import phase_csv, phase_document, phase_json, phase_text
 from solvers.runtime.files import check_writable, written_beside
@@ -28,12 +29,14 @@ def run_landscape(options: argparse.Namespace) -> int:
                 law,
                 options.latents,
                 objective,
-                starts=options.starts,
-                seed=options.seed,
+                Search(
+                    starts=options.starts,
+                    seed=options.seed,
+                    executor=executor,
+                    progress=ProgressLine("starts"),
+                ),
                 initialisation=options.initialisation,
                 dynamics=options.dynamics,
-                executor=executor,
-                progress=ProgressLine("starts"),
             )
     except InputError as error:
         raise as_option(error) from None

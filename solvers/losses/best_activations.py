@@ -72,7 +72,7 @@ def best_activation_loss(law: Law, sae: Autoencoder, objective: Objective) -> fl
         expected = "'squared' for the best activations"
         raise InputError("reconstruction", expected, objective.reconstruction)
     arrays = law_arrays(law)
-    weights = sae.decoder_norms if objective.sparsity == "decoder-norm" else np.ones(sae.d_sae)
+    weights = objective.latent_weights(sae.W_dec)
     supports = _supports(sae.W_dec, objective.l1 * weights / 2)
     total = 0.0
     for cubes in arrays.groups:

@@ -172,7 +172,7 @@ def _without_gradient(law: LawArrays, sae: Autoencoder, objective: Objective) ->
         raise InputError("weight_decay", f"0 for a {kind} SAE", objective.weight_decay)
     with np.errstate(over="ignore", invalid="ignore"):
         parts = piecewise_parts(law, sae)
-    weights = sae.decoder_norms if objective.sparsity == "decoder-norm" else np.ones(sae.d_sae)
+    weights = objective.latent_weights(sae.W_dec)
     sparsity = objective.l1 * float(weights @ parts.activation)
     firing = np.diagonal(parts.firing)
     if not np.isfinite(parts.reconstruction + sparsity):
@@ -259,9 +259,8 @@ def loss_parts(
 
     Nothing is checked here; `expected_loss_and_gradient` is the checked way in.
     """
-    norms = np.linalg.norm(W_dec, axis=1)
-    weighted = objective.sparsity == "decoder-norm"
-    penalty = objective.l1 * norms if weighted else np.full(len(b_enc), objective.l1)
+    weights = objective.latent_weights(W_dec)
+    penalty = objective.l1 * weights
     if objective.reconstruction == "relative":
         # With no atoms, what is left of the squared loss's pass is the penalty.
         sums = _pass(law, W_enc, b_enc, np.zeros_like(W_dec), np.zeros_like(b_dec), penalty)
@@ -281,9 +280,9 @@ def loss_parts(
         )
         to_W_dec = 2.0 * (sums.together @ W_dec - sums.with_residual)
         to_b_dec = 2.0 * (off_centre + sums.activation @ W_dec)
-    if weighted:
+    if objective.sparsity == "decoder-norm":
         # At d_i = 0 the norm has no derivative; 0 is the smallest subgradient.
-        unit = W_dec / np.where(norms > 0, norms, 1.0)[:, None]
+        unit = W_dec / np.where(weights > 0, weights, 1.0)[:, None]
         to_W_dec += objective.l1 * sums.activation[:, None] * unit
     weight_decay = 0.0
     if objective.weight_decay:

@@ -77,9 +77,8 @@ def loss_hessian(
             "reconstruction", "'squared' for exact second derivatives", objective.reconstruction
         )
     d, n = W_enc.shape
-    norms = np.linalg.norm(W_dec, axis=1)
-    weighted = objective.sparsity == "decoder-norm"
-    penalty = objective.l1 * norms if weighted else np.full(n, objective.l1)
+    weights = objective.latent_weights(W_dec)
+    penalty = objective.l1 * weights
     lines = np.column_stack([W_enc.T, b_enc])
 
     together = np.zeros((n, n, d + 1, d + 1))
@@ -111,11 +110,11 @@ def loss_hessian(
     to_atoms = 2.0 * np.einsum("ijp,ie->ijpe", applied, W_dec)
     to_atoms[index, index] -= 2.0 * residual
     atoms = np.einsum("ij,ef->ijef", 2.0 * both, np.eye(d))
-    if weighted:
-        unit = W_dec / np.where(norms > 0, norms, 1.0)[:, None]
+    if objective.sparsity == "decoder-norm":
+        unit = W_dec / np.where(weights > 0, weights, 1.0)[:, None]
         to_atoms[index, index] += objective.l1 * np.einsum("ip,ie->ipe", alone[:, :, d], unit)
         across = np.eye(d) - np.einsum("ie,if->ief", unit, unit)
-        scale = objective.l1 * activation / np.where(norms > 0, norms, 1.0)
+        scale = objective.l1 * activation / np.where(weights > 0, weights, 1.0)
         atoms[index, index] += scale[:, None, None] * across
     line_to_b_dec = 2.0 * np.einsum("ip,ie->ipe", alone[:, :, d], W_dec)
 

@@ -47,7 +47,7 @@ def sampled_loss(
     """
     rng = np.random.default_rng(seed)
     sampler = Sampler(law_arrays(law))
-    weights = sae.decoder_norms if objective.sparsity == "decoder-norm" else np.ones(sae.d_sae)
+    weights = objective.latent_weights(sae.W_dec)
     parts = []
     for start in range(0, samples, _BLOCK):
         x = sampler(rng, min(_BLOCK, samples - start))

@@ -1,7 +1,8 @@
-"""The best SAE known for a law, width and objective: random starts, the law's codes, a guess."""
+"""The best SAE known for a law, width and objective: from the law's codes, and random starts."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from functools import partial
 from typing import TypeAlias
 
 import numpy as np
@@ -9,107 +10,133 @@ from numpy.typing import NDArray
 
 from solvers.autoencoders.autoencoder import Sae
 from solvers.autoencoders.objective import Objective
-from solvers.losses.expected_loss import ExpectedLoss, expected_loss
-from solvers.optima.minimize import minimize_loss
+from solvers.optima.minimize import Candidate, check_width, minimize_loss
+from solvers.optima.optimum import Optimum
 from solvers.optima.polish import Polished, polish
+from solvers.optima.search import Search
+from solvers.runtime.parallel import each_result
 from theory.codes.code import codes_of
 from theory.laws.law import Law
 
 Array = NDArray[np.float64]
 
-#: Random starts for the optimum; the relative loss takes seconds a start.
-STARTS = {"squared": 32, "relative": 4}
+#: Optima found before, by law, width and objective.
+Known: TypeAlias = dict[tuple[Law, int, Objective], Optimum]
 
-
-@dataclass(frozen=True)
-class Best:
-    """The best SAE known for a law, width and objective.
-
-    Parameters
-    ----------
-    sae : Sae
-    loss : ExpectedLoss
-    lower_bound : float
-        No SAE of this width has a smaller loss.
-    found : str
-        What led to it.
-    """
-
-    sae: Sae
-    loss: ExpectedLoss
-    lower_bound: float
-    found: str
-
-
-#: Optima found before, by id of the law, width and objective.
-Known: TypeAlias = dict[tuple[int, int, Objective], Best]
+# Of a code with more atoms than there are latents, how many choices of atoms are tried.
+_CHOICES = 4
+# What agrees to rounding is no improvement.
+_ALIKE = 1e-12
+_DEFAULT = Search()
 
 
 def best_known(
     law: Law,
     width: int,
     objective: Objective,
-    polished: Polished | None,
-    starts: int | None,
-    seed: int,
-    known: Known | None,
-    progress: Callable[[int, int], None] | None = None,
-) -> Best:
-    """Return the best of random starts, the law's codes, and an SAE's own stationary point.
+    search: Search = _DEFAULT,
+    *,
+    others: Mapping[str, Polished] | None = None,
+    known: Known | None = None,
+) -> Optimum:
+    """Return the best of the law's codes, of other stationary points, and of random starts.
 
     Parameters
     ----------
     law : Law
-    width : int
+    width : int ≥ 1
         Number of latents.
     objective : Objective
-    polished : Polished or None
-        The stationary point of the SAE that is compared.
-    starts : int or None
-        Random starts; None for the default of the objective's reconstruction.
-    seed : int
-    known : Known or None
+    search : Search, optional
+        As for `minimize_loss`; its executor also runs the descents from codes.
+    others : mapping, optional
+        Stationary points that were reached otherwise, such as that of an SAE that is compared,
+        under what led to them.
+    known : Known, optional
         Looked up first, and added to.
-    progress : callable, optional
-        Called with how many starts are done, and of how many.
 
-    Raises
-    ------
-    KeyboardInterrupt
-        If the starts were interrupted.
+    Returns
+    -------
+    Optimum
+        After a KeyboardInterrupt with any end at hand the best so far, with `interrupted` true;
+        that is not added to `known`.
+
+    Examples
+    --------
+    At λ = 2 one random start in forty ends at the optimum of the first data set; the diagonal
+    code leads there:
+
+    >>> from theory.laws.law import preset
+    >>> best = best_known(preset("shared"), 4, Objective(l1=2.0), Search(starts=1))
+    >>> round(best.total, 9), best.attained, best.found
+    (0.649915823, True, 'from the diagonal code')
     """
-    key = (id(law), width, objective)
+    check_width(width)
+    objective.check_has_minimum()
+    others = {} if others is None else others
+    own = [Candidate(name, end.solution, end.converged) for name, end in others.items()]
+    key = (law, width, objective)
     if known is not None and key in known:
         best = known[key]
+        for rival in own:
+            if rival.solution.loss.total < best.total * (1 - _ALIKE):
+                best = replace(best, **rival._asdict())
     else:
-        count = STARTS[objective.reconstruction] if starts is None else starts
-        found = minimize_loss(law, width, objective, starts=count, seed=seed,
-                              progress=progress)  # fmt: skip
-        if found.interrupted:
-            raise KeyboardInterrupt
-        loss = expected_loss(law, found.sae, objective)
-        best = Best(found.sae, loss, found.lower_bound, f"best of {count} starts")
-        for code in codes_of(law):
-            start = _code_sae(np.array(code.atoms, dtype=np.float64), width, objective.l1)
-            if start is None:
-                continue
-            end = polish(law, start, objective)
-            if end.loss.total < best.loss.total * (1 - 1e-12):
-                best = Best(end.sae, end.loss, best.lower_bound, f"from the {code.name} code")
-    # What agrees to rounding is no improvement.
-    if polished is not None and polished.loss.total < best.loss.total * (1 - 1e-12):
-        own = "the stationary point of an SAE that was checked"
-        best = Best(polished.sae, polished.loss, best.lower_bound, own)
-    if known is not None:
+        ends: list[Candidate] = []
+        try:
+            ends = _from_codes(law, width, objective, search)
+        except KeyboardInterrupt:
+            if not own:
+                raise
+            search = replace(search, limit=1)
+        best = minimize_loss(law, width, objective, search, candidates=[*ends, *own])
+    if known is not None and not best.interrupted:
         known[key] = best
     return best
 
 
-def _code_sae(atoms: Array, width: int, l1: float) -> Sae | None:
-    """Return a soft-thresholding SAE of a code, filled up with its own atoms, or None."""
-    if len(atoms) > width:
-        return None
-    filled = atoms[np.arange(width) % len(atoms)]
-    share = np.bincount(np.arange(width) % len(atoms))[np.arange(width) % len(atoms)]
+def _from_codes(law: Law, width: int, objective: Objective, search: Search) -> list[Candidate]:
+    """Return the stationary points that SAEs of the law's codes descend to."""
+    starts = list(code_saes(law, width, objective.l1))
+    saes = [sae for _, sae in starts]
+    ends = dict(each_result(partial(_polish, law, objective), saes, search.executor))
+    return [
+        Candidate(f"from the {name} code", ends[index].solution, ends[index].converged)
+        for index, (name, _) in enumerate(starts)
+    ]
+
+
+def _polish(law: Law, objective: Objective, sae: Sae) -> Polished:
+    # With the SAE last, so that what is the same for all can be bound.
+    return polish(law, sae, objective)
+
+
+def code_saes(law: Law, width: int, l1: float) -> Iterator[tuple[str, Sae]]:
+    """Yield SAEs of a width that soft-threshold along a law's codes, with the code's name.
+
+    Of a code with fewer atoms than latents some atoms have several latents; of one with more,
+    several choices of atoms are yielded. Beside each code stands that of all their atoms.
+
+    Examples
+    --------
+    >>> from theory.laws.law import preset
+    >>> [name for name, _ in code_saes(preset("shared"), 8, 0.1)]
+    ['axis-aligned', 'diagonal', 'axis-aligned and diagonal']
+    """
+    named = {code.name: np.array(code.atoms, dtype=np.float64) for code in codes_of(law)}
+    if len(named) > 1:
+        named[" and ".join(named)] = np.vstack(list(named.values()))
+    for name, atoms in named.items():
+        count = len(atoms)
+        firsts = [0] if count <= width else range(0, count, -(-count // _CHOICES))
+        for first in firsts:
+            yield name, _code_sae(atoms[(first + np.arange(min(count, width))) % count], width, l1)
+
+
+def _code_sae(atoms: Array, width: int, l1: float) -> Sae:
+    """Return a soft-thresholding SAE of atoms, filled up with the same ones."""
+    index = np.arange(width) % len(atoms)
     # Latents of one atom share its activation.
+    share = np.bincount(index)[index]
+    filled = atoms[index]
     return Sae((filled / share[:, None]).T, -l1 / 2 / share, filled, np.zeros(atoms.shape[1]))

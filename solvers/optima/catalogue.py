@@ -118,11 +118,10 @@ def law_nodes(law: LawArrays) -> Array:
 def functions(loss: LossOfVector, vector: Array, x: Array) -> Functions:
     """Return what the loss sees of an SAE at points x."""
     sae = loss.sae(vector)
-    weighted = loss.objective.sparsity == "decoder-norm"
-    weights = sae.decoder_norms if weighted else np.ones(sae.d_sae)
     f = np.maximum(x @ sae.W_enc + sae.b_enc, 0.0)
     # Without a penalty the loss sees no activation.
-    return Functions(f @ sae.W_dec + sae.b_dec, (loss.objective.l1 > 0) * (f @ weights))
+    charged = f @ loss.objective.latent_weights(sae.W_dec)
+    return Functions(f @ sae.W_dec + sae.b_dec, (loss.objective.l1 > 0) * charged)
 
 
 def shape(loss: LossOfVector, rest: Rest, live: list[int]) -> tuple[str, Array]:

@@ -18,8 +18,9 @@ from solvers.autoencoders.autoencoder import Sae
 from solvers.autoencoders.objective import Objective
 from solvers.laws.arrays import law_arrays
 from solvers.losses.best_activations import LARGEST_SUPPORTS, best_activation_loss
-from solvers.losses.expected_loss import ExpectedLoss, expected_loss, expected_loss_and_gradient
+from solvers.losses.expected_loss import expected_loss_and_gradient
 from solvers.losses.parameters import ScaledProblem
+from solvers.losses.solution import Solution, Solved
 from solvers.optima.held_starts import HeldStarts
 from theory.codes.code import Code
 from theory.laws.law import Law
@@ -36,14 +37,13 @@ _REST = 1e-6
 _LARGEST_WORK = 3e5
 
 
-@dataclass(frozen=True)
-class HeldCode:
+@dataclass(frozen=True, eq=False, kw_only=True)
+class HeldCode(Solved):
     """The best SAE found whose atoms are a code's, one latent each.
 
     Parameters
     ----------
-    sae : Sae
-    loss : ExpectedLoss
+    solution : Solution
     lower_bound : float or None
         No encoder and biases have a smaller loss with these atoms; None if no bound is known, as
         for the relative reconstruction and weight decay.
@@ -51,8 +51,6 @@ class HeldCode:
         Starts that ended at this loss.
     """
 
-    sae: Sae
-    loss: ExpectedLoss
     lower_bound: float | None
     agreeing: int
 
@@ -93,8 +91,9 @@ def held_code(law: Law, code: Code, objective: Objective, starts: Sequence[Sae] 
     ends = search.ends([*[next(own)], *starts])
     if not ends[-1].proven:
         ends += search.ends(own)
-    least = min(ends, key=lambda end: end.loss.total)
-    return search.best(ends, least.loss.total if least.proven else search.lower_bound(least.sae))
+    least = min(ends, key=lambda end: end.solution.loss.total)
+    found = least.solution
+    return search.best(ends, found.loss.total if least.proven else search.lower_bound(found.sae))
 
 
 def follow_code(law: Law, code: Code, objective: Objective, starts: Sequence[Sae]) -> HeldCode:
@@ -129,8 +128,7 @@ def follow_code(law: Law, code: Code, objective: Objective, starts: Sequence[Sae
 class _End:
     """Where a start came to rest."""
 
-    sae: Sae
-    loss: ExpectedLoss
+    solution: Solution
     proven: bool = False
 
 
@@ -183,7 +181,7 @@ class _Search:
         for start in starts:
             end = self.end(start)
             if self.has_bound and self._is_best(end):
-                end = _End(end.sae, end.loss, proven=True)
+                end = _End(end.solution, proven=True)
             found.append(end)
             if end.proven:
                 break
@@ -191,9 +189,9 @@ class _Search:
 
     def best(self, ends: Sequence[_End], lower_bound: float | None) -> HeldCode:
         """Return the best of some ends, and how many agree on it."""
-        best = min(ends, key=lambda end: end.loss.total)
-        agreeing = sum(end.loss.total <= best.loss.total + self.same for end in ends)
-        return HeldCode(best.sae, best.loss, lower_bound, agreeing)
+        best = min((end.solution for end in ends), key=lambda solution: solution.loss.total)
+        agreeing = sum(end.solution.loss.total <= best.loss.total + self.same for end in ends)
+        return HeldCode(solution=best, lower_bound=lower_bound, agreeing=agreeing)
 
     def end(self, start: Sae) -> _End:
         """Return where a start comes to rest."""
@@ -220,16 +218,17 @@ class _Search:
         sae = self.problem.sae(whole)
         # With the code's own digits.
         sae = Sae(sae.W_enc, sae.b_enc, self.atoms, sae.b_dec)
-        return _End(sae, expected_loss(self.law, sae, self.objective))
+        return _End(Solution.of(self.law, sae, self.objective))
 
     def _is_best(self, end: _End) -> bool:
         """Tell whether the activations are the best ones, and b_dec the best for these."""
         arrays = law_arrays(self.law)
-        found = expected_loss_and_gradient(self.law, end.sae, self.objective)
+        sae = end.solution.sae
+        found = expected_loss_and_gradient(self.law, sae, self.objective)
         size = float(np.sqrt(arrays.spread))
         return bool(
             np.linalg.norm(found.gradient.b_dec) <= _REST * size
-            and found.loss.total <= self._with_best_activations(end.sae.b_dec) + self.same
+            and found.loss.total <= self._with_best_activations(sae.b_dec) + self.same
         )
 
     def _with_best_activations(self, b_dec: Array) -> float:

@@ -4,19 +4,17 @@ What counts as one point is said in `solvers.optima.catalogue`.
 """
 
 import math
-from collections.abc import Callable
-from concurrent.futures import Executor
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from solvers.autoencoders.autoencoder import Sae
 from solvers.autoencoders.initialisation import INITIALISATIONS
 from solvers.autoencoders.objective import Objective
 from solvers.laws.arrays import law_arrays
-from solvers.losses.expected_loss import ExpectedLoss, expected_loss
+from solvers.losses.expected_loss import expected_loss
 from solvers.losses.parameters import ScaledProblem
+from solvers.losses.solution import Solution, Solved
 from solvers.optima.catalogue import Catalogue, Entry, shape
 from solvers.optima.descent import (
     DYNAMICS,
@@ -26,24 +24,26 @@ from solvers.optima.descent import (
     Rest,
 )
 from solvers.optima.matching import Absorbed, CodeMatch, absorbed, closest_code
-from solvers.runtime.arguments import check_choice, check_number, check_whole
+from solvers.optima.minimize import check_width
+from solvers.optima.search import Search
+from solvers.runtime.arguments import check_choice, check_number
 from solvers.runtime.parallel import each_result
 from theory.laws.law import Law
 
 Array = NDArray[np.float64]
-Progress = Callable[[int, int], None]
+#: Random starts unless told otherwise.
+STARTS = 256
 
-_LARGEST_COUNT = 10**6
+_DEFAULT = Search()
 
 
-@dataclass(frozen=True)
-class StationaryPoint:
+@dataclass(frozen=True, eq=False, kw_only=True)
+class StationaryPoint(Solved):
     """One point of the catalogue.
 
     Parameters
     ----------
-    sae : Sae
-    loss : ExpectedLoss
+    solution : Solution
     kind : {"minimum", "valley", "saddle", "kink"}
         A saddle has a negative eigenvalue, or is a kink from which a small push leads down.
         Elsewhere, in a minimum no flat direction changes x̂
@@ -69,8 +69,6 @@ class StationaryPoint:
         Latents that never fire.
     """
 
-    sae: Sae
-    loss: ExpectedLoss
     kind: str
     eigenvalues: tuple[float, ...]
     flat: int
@@ -121,7 +119,7 @@ class Landscape:
         Examples
         --------
         >>> from theory.laws.law import preset
-        >>> found = landscape(preset("shared"), 1, Objective(l1=0.1), starts=2)
+        >>> found = landscape(preset("shared"), 1, Objective(l1=0.1), Search(starts=2))
         >>> found.chance_of_missing(0.5)
         0.25
         """
@@ -140,13 +138,10 @@ def landscape(
     law: Law,
     n_latents: int,
     objective: Objective,
+    search: Search = _DEFAULT,
     *,
-    starts: int = 256,
-    seed: int = 0,
     initialisation: str = "uniform",
     dynamics: str = "l-bfgs",
-    executor: Executor | None = None,
-    progress: Progress | None = None,
 ) -> Landscape:
     """Return the stationary points of the exact loss that starts from random weights reach.
 
@@ -157,18 +152,14 @@ def landscape(
     objective : Objective
         With decoder="free" and the decoder-norm penalty the loss does not see how a latent's
         scale is shared by its layers; that direction is then flat at every point.
-    starts : int ≥ 1
-    seed : int ≥ 0
-        Fixes every start. The executor changes nothing but the last digits, if linear algebra
-        rounds otherwise there, and by them where a start on the border of two basins ends.
+    search : Search, optional
+        By default 256 starts; never more than it says. The executor changes nothing but the
+        last digits, if linear algebra rounds otherwise there, and by them where a start on the
+        border of two basins ends.
     initialisation : str
         A key of `solvers.autoencoders.initialisation.INITIALISATIONS`.
     dynamics : {"l-bfgs", "flow"}
         See `solvers.optima.descent`.
-    executor : concurrent.futures.Executor, optional
-        Runs the starts; by default they run here.
-    progress : callable, optional
-        Called with the numbers of finished and of all starts.
 
     Raises
     ------
@@ -179,26 +170,27 @@ def landscape(
     Examples
     --------
     >>> from theory.laws.law import preset
-    >>> found = landscape(preset("shared"), 4, Objective(l1=0.1), starts=8)
+    >>> found = landscape(preset("shared"), 4, Objective(l1=0.1), Search(starts=8))
     >>> best = found.points[0]
     >>> round(best.loss.total, 9), best.kind, best.closest_code.code
     (0.068240141, 'minimum', 'diagonal')
     """
-    _check(n_latents, starts, seed, initialisation, dynamics)
+    check_width(n_latents)
+    check_choice("initialisation", initialisation, INITIALISATIONS)
+    check_choice("dynamics", dynamics, DYNAMICS)
     objective.check_has_minimum()
     arrays = law_arrays(law)
     problem = ScaledProblem.of(arrays, objective, n_latents)
     # First, for it refuses laws with too many symmetries.
     catalogue = Catalogue(problem.loss)
     descent = Descent(problem, initialisation, dynamics)
-    seeds = np.random.SeedSequence(seed).spawn(starts)
+    seeds = np.random.SeedSequence(search.seed).spawn(search.least(STARTS))
     ends: dict[int, Rest] = {}
     interrupted = False
     try:
-        for index, end in each_result(descent, seeds, executor):
+        for index, end in each_result(descent, seeds, search.executor):
             ends[index] = end
-            if progress is not None:
-                progress(len(ends), starts)
+            search.tell(len(ends), len(seeds))
     except KeyboardInterrupt:
         if not ends:
             raise
@@ -224,21 +216,10 @@ def landscape(
         ),
         initialisation=initialisation,
         dynamics=dynamics,
-        seed=seed,
+        seed=int(search.seed),
         symmetries=len(catalogue.group),
         interrupted=interrupted,
     )
-
-
-def _check(n_latents: int, starts: int, seed: int, initialisation: str, dynamics: str) -> None:
-    for name, value, least in (
-        ("n_latents", n_latents, 1),
-        ("starts", starts, 1),
-        ("seed", seed, 0),
-    ):
-        check_whole(name, value, least, _LARGEST_COUNT)
-    check_choice("initialisation", initialisation, INITIALISATIONS)
-    check_choice("dynamics", dynamics, DYNAMICS)
 
 
 def _described(
@@ -252,8 +233,7 @@ def _described(
     share = entry.count / starts
     arrays = law_arrays(law)
     return StationaryPoint(
-        sae=sae,
-        loss=loss,
+        solution=Solution(sae, loss),
         kind=kind,
         eigenvalues=tuple(float(value) for value in eigenvalues),
         flat=int(np.count_nonzero(np.abs(eigenvalues) <= FLAT * np.abs(eigenvalues).max())),

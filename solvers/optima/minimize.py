@@ -8,27 +8,29 @@ nothing.
 """
 
 import math
-from collections.abc import Callable
-from concurrent.futures import Executor
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize
 
-from solvers.autoencoders.autoencoder import Sae
 from solvers.autoencoders.initialisation import initial_weights
 from solvers.autoencoders.objective import Objective
 from solvers.bounds.radial_bound import LowerBound, lower_bound
 from solvers.laws.arrays import law_arrays
-from solvers.losses.expected_loss import ExpectedLoss, expected_loss
 from solvers.losses.parameters import ScaledProblem
+from solvers.losses.solution import Solution, zero_code
+from solvers.optima.optimum import Optimum, Start
+from solvers.optima.search import Search
 from solvers.runtime.arguments import check_number, check_type, check_whole
 from solvers.runtime.parallel import each_result
 from theory.laws.law import Law
 
 Array = NDArray[np.float64]
-Progress = Callable[[int, int], None]
+#: Random starts unless told otherwise; the relative loss takes ten times as long a start.
+STARTS = {"squared": 32, "relative": 4}
 
 # BFGS keeps a dense matrix; beyond this many parameters L-BFGS is the faster.
 _DENSE = 500
@@ -36,89 +38,34 @@ SMALL_BIAS = 1e-3
 _LARGEST_COUNT = 10**9
 # Beyond this the moments of all pairs of latents alone take gigabytes.
 _LARGEST_WIDTH = 5000
+# Losses that differ by less, relatively, agree to rounding.
+_ALIKE = 1e-12
+_DEFAULT = Search()
 
 
-@dataclass(frozen=True)
-class Start:
-    """How one start ended.
+class Candidate(NamedTuple):
+    """A solution that was found by other means, and counts beside those of random starts."""
 
-    Parameters
-    ----------
-    total : float
-        The loss that it reached.
-    converged : bool
-        Whether no component of the gradient exceeds the tolerance there, in units in which
-        the data's root mean square per coordinate is 1.
-    gradient : float
-        The largest component of the gradient, in the same units.
-    iterations : int
-    status : str
-        The optimiser's own last message.
-    """
-
-    total: float
+    found: str
+    solution: Solution
     converged: bool
-    gradient: float
-    iterations: int
-    status: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Optimum(ExpectedLoss):
-    """The best SAE that was found, its exact loss, and how sure one can be.
-
-    The fields of `ExpectedLoss`, and:
-
-    Parameters
-    ----------
-    sae : Sae
-        The best SAE.
-    lower_bound, lower_bound_error : float
-        No SAE of this width has a loss below `lower_bound`, up to its quadrature error.
-    starts : tuple of Start
-        Every start, in order.
-    seed : int
-    interrupted : bool
-        Whether the run was stopped before all starts were done.
-    """
-
-    sae: Sae
-    lower_bound: float
-    lower_bound_error: float
-    starts: tuple[Start, ...]
-    seed: int
-    interrupted: bool = False
-
-    @property
-    def decoder(self) -> list[list[float]]:
-        """The atoms, one a row."""
-        rows: list[list[float]] = self.sae.W_dec.tolist()
-        return rows
-
-    @property
-    def gap(self) -> float:
-        """Distance from the lower bound: total - lower_bound."""
-        return self.total - self.lower_bound
-
-    @property
-    def converged(self) -> bool:
-        """Whether the start that gave the best loss converged."""
-        return min(self.starts, key=lambda start: _nan_last(start.total)).converged
 
 
 def minimize_loss(
     law: Law,
     n_latents: int,
     objective: Objective,
+    search: Search = _DEFAULT,
     *,
-    starts: int = 32,
-    seed: int = 0,
+    candidates: Sequence[Candidate] = (),
     tolerance: float = 1e-7,
     max_iterations: int = 2000,
-    executor: Executor | None = None,
-    progress: Progress | None = None,
 ) -> Optimum:
     """Return the best of several local minima of the exact expected loss.
+
+    After the starts that were asked for, as many are added again and again, up to the limit of
+    the search, while fewer than `OFTEN` have reached the best loss and the lower bound is not
+    attained.
 
     Parameters
     ----------
@@ -127,24 +74,20 @@ def minimize_loss(
         Width of the SAE.
     objective : Objective
         With decoder="unit" every ‖d_i‖ = 1 holds at every step.
-    starts : int ≥ 1
-        Local minimisations from independent random starts.
-    seed : int ≥ 0
-        Fixes every start; the result does not depend on the executor.
+    search : Search, optional
+        By default 32 random starts; 4 where the reconstruction is relative, which takes longer.
+    candidates : sequence of Candidate
+        What else may be the best.
     tolerance : float > 0
         A start has converged if no component of its gradient is larger.
     max_iterations : int ≥ 1
         Iterations at most, a start.
-    executor : concurrent.futures.Executor, optional
-        Runs the starts; by default they run here, one after the other.
-    progress : callable, optional
-        Called with the numbers of finished and of all starts.
 
     Returns
     -------
     Optimum
-        After a KeyboardInterrupt with at least one start finished: the best so far, with
-        `interrupted` true.
+        After a KeyboardInterrupt with at least one start finished, or a candidate: the best so
+        far, with `interrupted` true.
 
     Raises
     ------
@@ -156,54 +99,59 @@ def minimize_loss(
     Examples
     --------
     >>> from theory import load_law
-    >>> best = minimize_loss(load_law("shared"), 4, Objective(l1=0.1), starts=4)
-    >>> round(best.total, 9), best.gap < 1e-9
-    (0.068240141, True)
+    >>> best = minimize_loss(load_law("shared"), 4, Objective(l1=0.1), Search(starts=4))
+    >>> round(best.total, 9), best.attained, len(best.starts)
+    (0.068240141, True, 4)
     """
-    for name, value, least in (
-        ("n_latents", n_latents, 1),
-        ("starts", starts, 1),
-        ("seed", seed, 0),
-        ("max_iterations", max_iterations, 1),
-    ):
-        check_whole(name, value, least, _LARGEST_COUNT)
-    check_whole("n_latents", n_latents, 1, _LARGEST_WIDTH)
+    check_width(n_latents)
+    check_whole("max_iterations", max_iterations, 1, _LARGEST_COUNT)
     tolerance = check_number("tolerance", tolerance, above=0)
     check_type("objective", objective, Objective)
     objective.check_has_minimum()
-    arrays = law_arrays(law)
-    problem = ScaledProblem.of(arrays, objective, n_latents)
+    problem = ScaledProblem.of(law_arrays(law), objective, n_latents)
     task = _Task(problem, tolerance, max_iterations)
-    seeds = np.random.SeedSequence(seed).spawn(starts)
-    finished: dict[int, tuple[Start, Array]] = {}
-    interrupted = False
-    try:
-        for index, result in each_result(task, seeds, executor):
-            finished[index] = result
-            if progress is not None:
-                progress(len(finished), starts)
-    except KeyboardInterrupt:
-        if not finished:
-            raise
-        interrupted = True
-    order = sorted(finished)
-    best = min(order, key=lambda index: _nan_last(finished[index][0].total))
-    sae = problem.sae(finished[best][1])
-    loss = expected_loss(law, sae, objective)
+    root, ends = np.random.SeedSequence(search.seed), dict[int, tuple[Start, Array]]()
+    nothing = zero_code(law, n_latents, objective).loss.total
+    # After an interrupt before it is known, the bound is that of every loss.
+    bound = LowerBound(0.0, 0.0)
+
+    def best(interrupted: bool) -> Optimum:
+        order, found = sorted(ends), list(candidates)
+        if ends:
+            index = min(order, key=lambda index: _nan_last(ends[index][0].total))
+            solution = Solution.of(law, problem.sae(ends[index][1]), objective)
+            found.insert(
+                0, Candidate(f"best of {len(ends)} starts", solution, ends[index][0].converged)
+            )
+        # What agrees to rounding is no improvement on what comes before.
+        least = min(_nan_last(one.solution.loss.total) for one in found)
+        first = next(one for one in found if not one.solution.loss.total > least * (1 + _ALIKE))
+        return Optimum(
+            solution=first.solution, found=first.found, converged=first.converged, bound=bound,
+            nothing=nothing, starts=tuple(ends[index][0] for index in order),
+            seed=int(search.seed), interrupted=interrupted,
+        )  # fmt: skip
+
+    usual = STARTS[objective.reconstruction]
+    least, most = search.least(usual), search.most(usual)
     try:
         bound = lower_bound(law, objective, n_latents)
+        while not ends or (len(ends) < most and not best(False).sure):
+            made = len(ends)
+            seeds = root.spawn(min(least, most - made))
+            for index, end in each_result(task, seeds, search.executor):
+                ends[made + index] = end
+                search.tell(len(ends), made + len(seeds))
     except KeyboardInterrupt:
-        # The starts are worth more than the bound: without one it is 0.
-        bound, interrupted = LowerBound(0.0, 0.0), True
-    return Optimum(
-        **{field.name: getattr(loss, field.name) for field in fields(ExpectedLoss)},
-        sae=sae,
-        lower_bound=bound.value,
-        lower_bound_error=bound.error,
-        starts=tuple(finished[index][0] for index in order),
-        seed=seed,
-        interrupted=interrupted,
-    )
+        if not ends and not candidates:
+            raise
+        return best(True)
+    return best(False)
+
+
+def check_width(n_latents: int) -> None:
+    """Raise `InputError` unless an SAE can have so many latents."""
+    check_whole("n_latents", n_latents, 1, _LARGEST_WIDTH)
 
 
 def _nan_last(total: float) -> float:

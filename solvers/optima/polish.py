@@ -1,15 +1,16 @@
 """From a trained SAE to its stationary point: the exact loss minimised from its own weights."""
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 
 from solvers.autoencoders.autoencoder import Sae
 from solvers.autoencoders.objective import Objective
 from solvers.laws.arrays import law_arrays
-from solvers.losses.expected_loss import ExpectedLoss, expected_loss
+from solvers.losses.expected_loss import expected_loss
 from solvers.losses.parameters import ScaledProblem
 from solvers.losses.relative_loss import tied_b_dec
+from solvers.losses.solution import Solution, Solved
 from solvers.optima.minimize import SMALL_BIAS, minimize_from
 from theory.laws.law import Law
 
@@ -19,20 +20,18 @@ _PUSH = 1e-4
 _LOWER = 1e-6
 
 
-class Polished(NamedTuple):
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Polished(Solved):
     """The stationary point that an SAE descends to.
 
     Parameters
     ----------
-    sae : Sae
-    loss : ExpectedLoss
+    solution : Solution
     converged : bool
     saddle : bool
         Whether descent first came to rest on a saddle, from which a small push led on.
     """
 
-    sae: Sae
-    loss: ExpectedLoss
     converged: bool
     saddle: bool = False
 
@@ -73,7 +72,7 @@ def polish(law: Law, sae: Sae, objective: Objective) -> Polished:
     >>> from solvers.autoencoders.frames import frame_sae
     >>> from theory.laws.law import preset
     >>> found = polish(preset("shared"), frame_sae(0.0), Objective(l1=0.1))
-    >>> found.saddle, round(found.loss.total, 6)
+    >>> found.saddle, round(found.total, 6)
     (True, 0.06824)
     """
     problem = ScaledProblem.of(law_arrays(law), objective, sae.d_sae)
@@ -92,5 +91,5 @@ def polish(law: Law, sae: Sae, objective: Objective) -> Polished:
         beyond = minimize_from(problem, vector + push * (1 + np.abs(vector)))
         if beyond[0].total < end.total * (1 - _LOWER):
             (end, vector), saddle = beyond, True
-    polished = problem.sae(vector)
-    return Polished(polished, expected_loss(law, polished, objective), end.converged, saddle)
+    solution = Solution.of(law, problem.sae(vector), objective)
+    return Polished(solution=solution, converged=end.converged, saddle=saddle)

@@ -267,13 +267,11 @@ def sampled_gradient(weights: Weights, x: Array, objective: Objective) -> Weight
     to_W_dec = f.transpose(0, 2, 1) @ to_x_hat
     to_f = to_x_hat @ weights.W_dec.transpose(0, 2, 1)
     penalty = objective.l1 / count
+    charged = objective.latent_weights(weights.W_dec)
+    to_f += penalty * charged[:, None, :]
     if objective.sparsity == "decoder-norm":
-        norms = np.linalg.norm(weights.W_dec, axis=2)
-        to_f += penalty * norms[:, None, :]
-        unit = weights.W_dec / np.where(norms > 0, norms, 1.0)[:, :, None]
+        unit = weights.W_dec / np.where(charged > 0, charged, 1.0)[:, :, None]
         to_W_dec += penalty * f.sum(axis=1)[:, :, None] * unit
-    else:
-        to_f += penalty
     to_f *= on
     to_W_enc = x.T @ to_f
     if objective.weight_decay:

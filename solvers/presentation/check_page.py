@@ -70,7 +70,7 @@ def comparison_page(checks: Sequence[tuple[str, CrossCheck]], command: str) -> s
         for number, (_, check) in enumerate(checks, start=1)
         if check.closest_code is not None
     ]
-    optima = [check.optimum.loss.total for _, check in checks if check.optimum is not None]
+    optima = [check.optimum.total for _, check in checks if check.optimum is not None]
     alike = len({check.objective for _, check in checks}) == 1
     columns, rows = comparison_table(checks)
     table = _table(columns, rows)

@@ -2,13 +2,18 @@
 
 import math
 import os
-import textwrap
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 from solvers.optima.matching import CLOSE, AtomReport
-from solvers.presentation.results import WIDTH, finite_or_none, loss_document
+from solvers.presentation.results import (
+    certainty_document,
+    certainty_text,
+    finite_or_none,
+    loss_document,
+    wrapped,
+)
 from solvers.studies.cross_check import CrossCheck
 
 VERDICTS = {
@@ -34,15 +39,16 @@ def check_document(check: CrossCheck) -> dict[str, Any]:
         else {
             **loss_document(check.polished.loss),
             "converged": check.polished.converged,
-            "decoder": check.polished.sae.W_dec.tolist(),
+            "decoder": check.polished.decoder,
             "b_dec": check.polished.sae.b_dec.tolist(),
         },
         "optimum": None
         if check.optimum is None
         else {
             **loss_document(check.optimum.loss),
-            "found": check.optimum.found,
-            "decoder": check.optimum.sae.W_dec.tolist(),
+            **certainty_document(check.optimum),
+            "starts": len(check.optimum.starts),
+            "decoder": check.optimum.decoder,
             "b_dec": check.optimum.sae.b_dec.tolist(),
         },
         "lower_bound": check.lower_bound,
@@ -79,15 +85,16 @@ def losses_of(check: CrossCheck) -> list[tuple[str, float, str]]:
     if check.polished is not None:
         ended = "" if check.polished.converged else ", not converged"
         meaning = f"the stationary point its own weights descend to{ended}"
-        rows.append(("polished", check.polished.loss.total, meaning))
+        rows.append(("polished", check.polished.total, meaning))
     if check.optimum is not None:
         meaning = f"the best known of this width: {check.optimum.found}"
-        rows.append(("optimum", check.optimum.loss.total, meaning))
+        rows.append(("optimum", check.optimum.total, meaning))
     if check.best_activations is not None:
         meaning = "its own atoms and b_dec with the best activations"
         rows.append(("best activations", check.best_activations, meaning))
-    if check.lower_bound is not None:
-        rows.append(("lower bound", check.lower_bound, "no SAE of this width is below it"))
+    if check.optimum is not None:
+        meaning = f"no SAE of this width is below it: {check.optimum.lower_bound_by}"
+        rows.append(("lower bound", check.optimum.lower_bound, meaning))
     return rows
 
 
@@ -95,9 +102,11 @@ def facts_of(check: CrossCheck) -> list[tuple[str, str]]:
     """Return what else is known of the SAE, as names and phrases."""
     facts = []
     if check.optimum is not None and math.isfinite(check.judged.total):
-        above = max(check.judged.total - check.optimum.loss.total, 0.0)
-        share = 100 * above / check.optimum.loss.total if check.optimum.loss.total else 0.0
+        above = max(check.judged.total - check.optimum.total, 0.0)
+        share = 100 * above / check.optimum.total if check.optimum.total else 0.0
         facts.append(("excess", f"{above:.3g} above the best known, {share:.3g} %"))
+    if check.optimum is not None:
+        facts.append(("optimum", certainty_text(check.optimum)))
     if check.closest_code is not None:
         code = check.closest_code
         angles = f"{code.mean_angle:.2f}° off on average, {code.largest_angle:.2f}° at most"
@@ -196,13 +205,6 @@ def check_text(check: CrossCheck) -> str:
     return "\n".join(lines)
 
 
-def wrapped(prefix: str, text: str, indent: int) -> list[str]:
-    """Return a paragraph as lines, those after the first indented."""
-    return textwrap.wrap(
-        text, WIDTH, initial_indent=prefix, subsequent_indent=" " * indent, break_on_hyphens=False
-    )
-
-
 def aligned(rows: Sequence[Sequence[str]], left: Sequence[int] = ()) -> list[str]:
     """Return the rows of a table, columns aligned to the right but for those named."""
     widths = [max(len(row[c]) for row in rows) for c in range(len(rows[0]))]
@@ -240,8 +242,8 @@ def _comparison_rows(checks: Sequence[tuple[str, CrossCheck]]) -> list[list[str]
     rows = []
     short = _without_common_folder([name for name, _ in checks])
     for number, (name, (_, check)) in enumerate(zip(short, checks, strict=True), start=1):
-        polished = None if check.polished is None else check.polished.loss.total
-        optimum = None if check.optimum is None else check.optimum.loss.total
+        polished = None if check.polished is None else check.polished.total
+        optimum = None if check.optimum is None else check.optimum.total
         code = check.closest_code
         close = code is not None and code.mean_angle <= CLOSE
         rows.append(

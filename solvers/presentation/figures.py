@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from solvers.autoencoders.autoencoder import Autoencoder
 from solvers.laws.arrays import LawArrays, law_arrays
-from solvers.optima.minimize import Optimum
+from solvers.optima.optimum import Optimum
 from solvers.runtime.files import written_beside
 from theory.exact.errors import InputError
 from theory.laws.law import Law
@@ -76,7 +76,7 @@ def draw_optimum(law: Law, optimum: Optimum, path: Path) -> None:
     else:
         axes.set_ylabel(f"{labels[1]} (units of the data)")
     axes.set_title(
-        f"{law.name}: best of {len(optimum.starts)} starts, {len(optimum.sae.b_enc)} latents, "
+        f"{law.name}: {optimum.found}, {len(optimum.sae.b_enc)} latents, "
         f"λ = {optimum.objective.l1:g}\n"
         f"loss {optimum.total:.6g}, lower bound {optimum.lower_bound:.6g}",
         fontsize="medium",

@@ -61,9 +61,10 @@ def code_name(point: StationaryPoint) -> str:
     Examples
     --------
     >>> from solvers.optima.landscape import landscape
+    >>> from solvers.optima.search import Search
     >>> from solvers.autoencoders.objective import Objective
     >>> from theory.laws.law import preset
-    >>> code_name(landscape(preset("shared"), 4, Objective(l1=0.1), starts=8).points[0])
+    >>> code_name(landscape(preset("shared"), 4, Objective(l1=0.1), Search(starts=8)).points[0])
     'diagonal'
     """
     match = point.closest_code

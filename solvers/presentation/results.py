@@ -10,7 +10,7 @@ import numpy as np
 
 from solvers.autoencoders.autoencoder import Autoencoder
 from solvers.losses.expected_loss import ExpectedLoss
-from solvers.optima.minimize import Optimum
+from solvers.optima.optimum import OFTEN, Optimum
 from solvers.optima.train import Training
 from solvers.studies.verify import CheckedClaim
 
@@ -43,7 +43,7 @@ def loss_document(loss: ExpectedLoss) -> dict[str, Any]:
 def optimum_document(optimum: Optimum) -> dict[str, Any]:
     """Return the keys of the command `optimum`: those of `loss` and more."""
     return {
-        **loss_document(optimum),
+        **loss_document(optimum.loss),
         "decoder": optimum.decoder,
         "b_dec": optimum.sae.b_dec.tolist(),
         "lower_bound": optimum.lower_bound,
@@ -52,8 +52,23 @@ def optimum_document(optimum: Optimum) -> dict[str, Any]:
         "converged": optimum.converged,
         "interrupted": optimum.interrupted,
         "starts": [
-            {"total": start.total, "converged": start.converged} for start in optimum.starts
+            {"total": finite_or_none(start.total), "converged": start.converged}
+            for start in optimum.starts
         ],
+        **certainty_document(optimum),
+    }
+
+
+def certainty_document(optimum: Optimum) -> dict[str, Any]:
+    """Return the keys that say how an optimum was found, and how sure it is."""
+    return {
+        "found": optimum.found,
+        "lower_bound_by": optimum.lower_bound_by,
+        "attained": optimum.attained,
+        "attainable": optimum.attainable,
+        "hits": optimum.hits,
+        "chance_of_missing": optimum.chance_of_missing(),
+        "sure": optimum.sure,
     }
 
 
@@ -121,14 +136,18 @@ def loss_text(loss: ExpectedLoss, sae: Autoencoder) -> str:
 def optimum_text(optimum: Optimum) -> str:
     """Return the best SAE, the bound and how the starts ended, as lines."""
     totals = [start.total for start in optimum.starts]
-    reached = sum(total <= optimum.total + 1e-8 for total in totals)
     converged = sum(start.converged for start in optimum.starts)
+    worst = f", worst {max(totals):.6g}" if totals else ""
     lines = [
-        loss_text(optimum, optimum.sae),
-        f"{'lower bound':<16}{optimum.lower_bound:<22.15g}no SAE of this width has a smaller loss",
-        f"{'gap':<16}{max(optimum.gap, 0.0):<22.3g}total - lower bound",
-        f"starts          {len(totals)}: {converged} converged, {reached} reached this loss "
-        f"(within 1e-8), worst {max(totals):.6g}",
+        loss_text(optimum.loss, optimum.sae),
+        f"{'lower bound':<16}{optimum.lower_bound:<22.15g}no SAE of this width has a smaller "
+        f"loss: {optimum.lower_bound_by}",
+        f"{'gap':<16}{max(optimum.gap, 0.0):<22.3g}total - lower bound, of "
+        f"{optimum.attainable:.3g} that coding can gain at most",
+        f"{'found':<16}{optimum.found}",
+        f"starts          {len(totals)}: {converged} converged, {optimum.hits} reached this loss"
+        f"{worst}",
+        *wrapped(f"{'sure':<16}", certainty_text(optimum), 16),
         "b_dec           " + "  ".join(f"{b:.6g}" for b in optimum.sae.b_dec + 0.0),
         "atoms",
     ]
@@ -139,9 +158,29 @@ def optimum_text(optimum: Optimum) -> str:
         lines.append(f"  {entries}{angle}{'' if firing > 0 else '  dead'}")
     if not optimum.converged:
         lines.append("warning: the best start has not converged; try more starts")
+    if not optimum.sure:
+        lines.append("warning: there may be a better one; try more starts")
     if optimum.interrupted:
         lines.append("interrupted: this is the best of the starts that were finished")
     return "\n".join(lines)
+
+
+def certainty_text(optimum: Optimum) -> str:
+    """Say how sure it is that an optimum is one."""
+    if optimum.attained:
+        return "it attains the lower bound, so nothing is better"
+    count, missed = len(optimum.starts), optimum.chance_of_missing()
+    often = f"{optimum.hits} of {count} random starts found it"
+    if not optimum.sure:
+        often = f"only {often}, fewer than {OFTEN}"
+    return f"{often}; a basin that 1 % of them fall into was missed with probability {missed:.2g}"
+
+
+def wrapped(prefix: str, text: str, indent: int) -> list[str]:
+    """Return a paragraph as lines, those after the first indented."""
+    return textwrap.wrap(
+        text, WIDTH, initial_indent=prefix, subsequent_indent=" " * indent, break_on_hyphens=False
+    )
 
 
 def training_document(training: Training) -> dict[str, Any]:

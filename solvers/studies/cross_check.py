@@ -6,7 +6,7 @@ them lie the gaps of training, of the basin, and what is open. Beside them, with
 activations for its own atoms, lies the amortisation gap.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from solvers.losses.expected_loss import ExpectedLoss, expected_loss
 from solvers.losses.piecewise_loss import piecewise_parts
 from solvers.losses.sampled_loss import SampledLoss, sampled_loss
 from solvers.losses.training_loss import TrainingLoss, training_loss
-from solvers.optima.best_known import Best, Known, best_known
+from solvers.optima.best_known import Known, best_known
 from solvers.optima.matching import (
     Absorbed,
     AtomReport,
@@ -31,7 +31,9 @@ from solvers.optima.matching import (
     closest_code,
     unit,
 )
+from solvers.optima.optimum import Optimum
 from solvers.optima.polish import Polished, polish, with_finite_loss
+from solvers.optima.search import Search
 from solvers.runtime.pictures import Picture, picture
 from solvers.studies.verdicts import Gaps, gaps_of, sentences_of, verdict_of
 from theory.exact.errors import InputError
@@ -39,15 +41,16 @@ from theory.laws.law import Law
 
 Array = NDArray[np.float64]
 
-Progress = Callable[[int, int], None]
-
+_DEFAULT = Search()
+# What led to an optimum that no start has found.
+_OWN = "the stationary point of an SAE that was checked"
 # Atoms whose norm is this close to 1 count as unit atoms.
 _UNIT = 1e-6
 
 
 @dataclass(frozen=True)
 class CrossCheck:
-    """What `cross_check` finds.
+    """What `cross_check` finds: the evidence; gaps, verdict and sentences follow from it.
 
     Parameters
     ----------
@@ -61,13 +64,8 @@ class CrossCheck:
         Of the weights on the objective's constraints, from which the gaps are counted.
     judged_sae : Autoencoder
     polished : Polished or None
-    optimum : Best or None
-    lower_bound : float or None
+    optimum : Optimum or None
     best_activations : float or None
-    gaps : Gaps
-    verdict : str
-        "optimum", "training", "basin", "training and basin", or "" if not decided.
-    sentences : tuple of str
     atoms : tuple of AtomReport
     closest_code : CodeMatch or None
     absorbed : Absorbed or None
@@ -90,12 +88,8 @@ class CrossCheck:
     judged: ExpectedLoss
     judged_sae: Autoencoder
     polished: Polished | None
-    optimum: Best | None
-    lower_bound: float | None
+    optimum: Optimum | None
     best_activations: float | None
-    gaps: Gaps
-    verdict: str
-    sentences: tuple[str, ...]
     atoms: tuple[AtomReport, ...]
     closest_code: CodeMatch | None
     absorbed: Absorbed | None
@@ -106,6 +100,26 @@ class CrossCheck:
     training: TrainingLoss | None
     sampled: SampledLoss | None
     notes: tuple[str, ...]
+
+    @property
+    def lower_bound(self) -> float | None:
+        """No SAE of this width has a smaller loss; None without an optimum."""
+        return None if self.optimum is None else self.optimum.lower_bound
+
+    @property
+    def gaps(self) -> Gaps:
+        """What lies between the losses."""
+        return gaps_of(self.judged.total, self.polished, self.optimum, self.best_activations)
+
+    @property
+    def verdict(self) -> str:
+        """One of "optimum", "training", "basin", "training and basin"; "" if not decided."""
+        return verdict_of(self.gaps, self.polished, self.optimum)
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """What each gap means."""
+        return sentences_of(self.gaps, self.polished, self.optimum)
 
     def plot(self, path: str | Path | None = None) -> Picture:
         """Return the picture: support, atoms before and after polishing, the optimum's.
@@ -118,9 +132,9 @@ class CrossCheck:
         """Return what the picture shows: a label, an SAE and who fires."""
         shown = [("now", self.judged_sae, self.judged.firing)]
         if self.polished is not None:
-            shown.append(("polished", self.polished.sae, self.polished.loss.firing))
+            shown.append(("polished", self.polished.sae, self.polished.firing))
         if self.optimum is not None:
-            shown.append(("optimum", self.optimum.sae, self.optimum.loss.firing))
+            shown.append(("optimum", self.optimum.sae, self.optimum.firing))
         return shown
 
 
@@ -160,12 +174,10 @@ def cross_check(
     law: Law,
     sae: Autoencoder,
     objective: Objective | None = None,
+    search: Search = _DEFAULT,
     *,
-    starts: int | None = None,
-    seed: int = 0,
     samples: int = 0,
     known: Known | None = None,
-    progress: Progress | None = None,
 ) -> CrossCheck:
     """Hold a trained SAE against the optimum of its law, width and objective.
 
@@ -175,16 +187,12 @@ def cross_check(
     sae : Autoencoder
     objective : Objective, optional
         By default that of the file that the SAE comes from, see `objective_for`.
-    starts : int, optional
-        Random starts for the optimum, beside the law's codes and the SAE itself; by default
-        32, for the relative reconstruction 4.
-    seed : int
+    search : Search, optional
+        For the optimum: random starts, beside the law's codes and the SAE itself.
     samples : int
         If positive, a Monte Carlo estimate from so many samples is added.
     known : dict, optional
         Optima of earlier checks; looked up first, and added to.
-    progress : callable, optional
-        Called with how many starts are done, and of how many.
 
     Raises
     ------
@@ -198,7 +206,7 @@ def cross_check(
     >>> from solvers.autoencoders.frames import frame_sae
     >>> from theory import load_law
     >>> check = cross_check(load_law("shared"), frame_sae(0.0, 0.05), Objective(l1=0.1))
-    >>> check.verdict, check.closest_code.code, round(check.optimum.loss.total, 9)
+    >>> check.verdict, check.closest_code.code, round(check.optimum.total, 9)
     ('training', 'axis-aligned', 0.068240141)
     """
     objective = objective_for(sae) if objective is None else objective
@@ -216,9 +224,10 @@ def cross_check(
                 "push they fall on to the one that is counted"
             )
     if objective_used.has_minimum and objective_used.l1 > 0:
-        optimum = best_known(
-            law, sae.d_sae, objective_used, polished, starts, seed, known, progress
-        )
+        own = {} if polished is None else {_OWN: polished}
+        optimum = best_known(law, sae.d_sae, objective_used, search, others=own, known=known)
+        if optimum.interrupted:
+            raise KeyboardInterrupt
     if objective.l1 == 0:
         notes.append(
             "λ = 0: only the error counts, so there is nothing to compare; a λ > 0 adds the best "
@@ -236,7 +245,6 @@ def cross_check(
             best_activations = best_activation_loss(law, judged_sae, objective_used)
         except InputError as error:
             notes.append(f"amortisation gap not computed: {error}")
-    gaps = gaps_of(judged.total, polished, optimum, best_activations)
     closest = closest_code(law, sae.W_dec, loss.firing)
     parts = piecewise_parts(arrays, sae)
     try:
@@ -255,11 +263,7 @@ def cross_check(
         judged_sae=judged_sae,
         polished=polished,
         optimum=optimum,
-        lower_bound=None if optimum is None else optimum.lower_bound,
         best_activations=best_activations,
-        gaps=gaps,
-        verdict=verdict_of(gaps, polished, optimum),
-        sentences=sentences_of(gaps, polished, optimum),
         atoms=atom_reports(sae, loss.firing, closest, law),
         closest_code=closest,
         absorbed=absorbed(arrays, sae.b_dec),
@@ -268,20 +272,8 @@ def cross_check(
         reconstruction_bias=parts.norm / with_x if with_x > 0 else None,
         co_firing=parts.firing,
         training=training,
-        sampled=sampled_loss(law, sae, objective, samples, seed) if samples else None,
+        sampled=sampled_loss(law, sae, objective, samples, search.seed) if samples else None,
         notes=(*sae.notes, *notes, *_infinite(loss)),
-    )
-
-
-def _with_optimum(check: CrossCheck, optimum: Best) -> CrossCheck:
-    """Return the check against another optimum, one that was found later."""
-    gaps = gaps_of(check.judged.total, check.polished, optimum, check.best_activations)
-    return replace(
-        check,
-        optimum=optimum,
-        gaps=gaps,
-        verdict=verdict_of(gaps, check.polished, optimum),
-        sentences=sentences_of(gaps, check.polished, optimum),
     )
 
 
@@ -332,29 +324,25 @@ def _with_unit_atoms(sae: Sae) -> Sae:
 def cross_check_all(
     law: Law,
     saes: Sequence[tuple[str, Autoencoder, Objective]],
+    search: Search = _DEFAULT,
     *,
-    starts: int | None = None,
-    seed: int = 0,
     samples: int = 0,
-    progress: Progress | None = None,
 ) -> list[tuple[str, CrossCheck]]:
     """Check several SAEs of one law, each optimum once.
 
     An SAE's own stationary point may be the best known; the others are then held against it.
+    Progress is told of the starts of one SAE, and of how many SAEs are done if there are several.
     An interrupt returns the checks that were finished, if any.
     """
     known: Known = {}
     done: list[tuple[str, CrossCheck]] = []
+    each = search if len(saes) == 1 else replace(search, progress=None)
     try:
         for number, (name, sae, objective) in enumerate(saes, start=1):
-            # One SAE shows its starts, several show how many are done.
-            check = cross_check(
-                law, sae, objective, starts=starts, seed=seed, samples=samples, known=known,
-                progress=progress if len(saes) == 1 else None,
-            )  # fmt: skip
+            check = cross_check(law, sae, objective, each, samples=samples, known=known)
             done.append((name, check))
-            if progress is not None and len(saes) > 1:
-                progress(number, len(saes))
+            if len(saes) > 1:
+                search.tell(number, len(saes))
     except KeyboardInterrupt:
         if not done:
             raise
@@ -365,5 +353,5 @@ def _against_best(check: CrossCheck, known: Known) -> CrossCheck:
     mine = check.optimum
     if mine is None:
         return check
-    best = known[id(check.law), check.sae.d_sae, mine.loss.objective]
-    return _with_optimum(check, best) if best.loss < mine.loss else check
+    best = known[check.law, check.sae.d_sae, mine.objective]
+    return replace(check, optimum=best) if best.loss < mine.loss else check

@@ -20,6 +20,7 @@ from solvers.optima.held_codes import follow_code, held_code
 from solvers.optima.matching import closest_code
 from solvers.optima.minimize import minimize_from, minimize_loss
 from solvers.optima.polish import polish
+from solvers.optima.search import Search
 from solvers.studies.phase_family import Family
 from theory.codes.code import Code
 from theory.laws.law import Law
@@ -160,7 +161,9 @@ class ExplorePoint:
         codes = family.codes(law, width)
         held = {code.name: held_code(law, code, objective) for code in codes}
         seed = int(np.random.SeedSequence([family.seed, index]).generate_state(1)[0] % 10**9)
-        random = minimize_loss(law, width, objective, starts=family.starts, seed=seed)
+        random = minimize_loss(
+            law, width, objective, Search(family.starts, seed, limit=family.starts)
+        )
         if random.interrupted:
             raise KeyboardInterrupt
         polished = [

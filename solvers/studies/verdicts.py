@@ -3,13 +3,11 @@
 import math
 from dataclasses import dataclass
 
-from solvers.optima.best_known import Best
+from solvers.optima.optimum import ATTAINED, Optimum
 from solvers.optima.polish import Polished
 
-#: Gaps below this share of the optimum's loss are not worth a verdict.
+#: Gaps below this share, of the optimum's loss and of what can be gained, are not worth a verdict.
 NOTABLE = 1e-3
-#: A lower bound this close, relatively, is attained.
-ATTAINED = 1e-9
 
 
 @dataclass(frozen=True)
@@ -35,11 +33,11 @@ class Gaps:
 
 
 def gaps_of(
-    now: float, polished: Polished | None, optimum: Best | None, best_activations: float | None
+    now: float, polished: Polished | None, optimum: Optimum | None, best_activations: float | None
 ) -> Gaps:
     """Return the gaps between the losses of one SAE."""
-    end = None if polished is None else polished.loss.total
-    least = None if optimum is None else optimum.loss.total
+    end = None if polished is None else polished.total
+    least = None if optimum is None else optimum.total
     return Gaps(
         training=_difference(now, end),
         basin=_difference(end, least),
@@ -55,11 +53,23 @@ def _difference(larger: float | None, smaller: float | None) -> float | None:
     return 0.0 if math.isclose(larger, smaller, rel_tol=1e-13) else larger - smaller
 
 
-def verdict_of(gaps: Gaps, polished: Polished | None, optimum: Best | None) -> str:
+def notable(optimum: Optimum) -> float:
+    """Return the least gap that is worth a verdict.
+
+    Where the penalty is so large that coding gains little, a gap that is small beside the loss
+    may be a large part of what there is to gain, `Optimum.attainable`.
+    """
+    return max(
+        NOTABLE * min(optimum.total, optimum.attainable),
+        ATTAINED * optimum.total,
+    )
+
+
+def verdict_of(gaps: Gaps, polished: Polished | None, optimum: Optimum | None) -> str:
     """Return "optimum", "training", "basin", "training and basin", or "" if not decided."""
     if gaps.training is None or gaps.basin is None or optimum is None or polished is None:
         return ""
-    least = NOTABLE * optimum.loss.total
+    least = notable(optimum)
     if gaps.basin > least and not polished.converged:
         # What stopped there may be no stationary point.
         return ""
@@ -67,10 +77,12 @@ def verdict_of(gaps: Gaps, polished: Polished | None, optimum: Best | None) -> s
     return " and ".join(named) or "optimum"
 
 
-def sentences_of(gaps: Gaps, polished: Polished | None, optimum: Best | None) -> tuple[str, ...]:
+def sentences_of(
+    gaps: Gaps, polished: Polished | None, optimum: Optimum | None
+) -> tuple[str, ...]:
     """Say what each gap means."""
     said = []
-    nothing = ATTAINED * (optimum.loss.total if optimum is not None else 1.0)
+    nothing = ATTAINED * (optimum.total if optimum is not None else 1.0)
     if gaps.training is not None:
         said.append(
             f"training: from its own weights the exact loss falls by {gaps.training:.3g}; so much "
@@ -83,8 +95,8 @@ def sentences_of(gaps: Gaps, polished: Polished | None, optimum: Best | None) ->
             told = "what it falls to is the best known"
         elif polished.converged:
             told = (
-                f"the stationary point it falls to is {gaps.basin:.3g} above the best known; no "
-                "further training leaves it"
+                f"the stationary point it falls to is {gaps.basin:.3g} above the best known"
+                f"{_share(gaps.basin, optimum)}; no further training leaves it"
             )
         else:
             told = (
@@ -104,8 +116,15 @@ def sentences_of(gaps: Gaps, polished: Polished | None, optimum: Best | None) ->
             f"bound: no SAE of this width has a loss below {optimum.lower_bound:.6g}; "
             + (
                 "the best known attains it, so it is the optimum"
-                if gaps.bound <= nothing
+                if optimum.attained
                 else f"the best known is {gaps.bound:.3g} above that, which is open"
             )
         )
     return tuple(said)
+
+
+def _share(gap: float, optimum: Optimum | None) -> str:
+    """Say what part of all that can be gained a gap is, where that says more than the gap."""
+    if optimum is None or not 0 < optimum.attainable < optimum.total:
+        return ""
+    return f", {100 * gap / optimum.attainable:.2g} % of all that an SAE can gain"

@@ -21,6 +21,7 @@ from solvers.autoencoders.objective import Objective
 from solvers.losses.expected_loss import expected_loss
 from solvers.optima.minimize import minimize_loss
 from solvers.optima.polish import polish, with_finite_loss
+from solvers.optima.search import Search
 from solvers.optima.train import Schedule, train
 from solvers.runtime.files import written_beside
 from solvers.runtime.progress import ProgressLine
@@ -164,10 +165,10 @@ def study(setting: Setting, samples: int, best: float) -> Row:
     for number, trained in enumerate(training.saes, start=1):
         sae = with_finite_loss(law, trained, objective)
         loss = expected_loss(law, sae, objective)
-        polished, end, *_ = polish(law, sae, objective)
+        end = polish(law, sae, objective)
         totals.append(loss.total)
         gaps.append(loss.total - end.total)
-        basins[outcome(polished, end.total, best, end.firing)] += 1
+        basins[outcome(end.sae, end.total, best, end.firing)] += 1
         for atom, firing in zip(sae.W_dec, loss.firing, strict=True):
             if firing > 0:
                 angle = np.degrees(np.arctan2(*np.abs(atom)))
@@ -188,7 +189,7 @@ def rows() -> list[Row]:
     """Return the whole study: both data sets, their losses, several budgets."""
     result = []
     for setting in settings():
-        best = minimize_loss(setting.law, LATENTS, setting.objective, starts=8).total
+        best = minimize_loss(setting.law, LATENTS, setting.objective, Search(starts=8)).total
         result += [study(setting, samples, best) for samples in BUDGETS]
     return result
 
@@ -259,11 +260,13 @@ def outside(manifest: Path) -> str:
             raise InputError(weights, "ReLU SAEs")
         name = entry["path"].split("/")[1]
         if name not in optima:
-            optima[name] = minimize_loss(law, trained.d_sae, objective, starts=STARTS).total
+            optima[name] = minimize_loss(
+                law, trained.d_sae, objective, Search(starts=STARTS)
+            ).total
         sae = with_finite_loss(law, trained, objective)
         now = expected_loss(law, sae, objective)
-        polished, end, *_ = polish(law, sae, objective)
-        kind = outcome(polished, end.total, optima[name], end.firing)
+        end = polish(law, sae, objective)
+        kind = outcome(end.sae, end.total, optima[name], end.firing)
         axis = np.array(entry["law"]["embedding"][0], dtype=np.float64)
         angles = angles_off_the_axes(sae.W_dec[np.array(now.firing) > 0], axis)
         lines.append(

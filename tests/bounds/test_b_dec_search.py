@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import sympy
 
-from solvers import Objective, minimize_loss
+from solvers import Objective, Search, minimize_loss
 from solvers.bounds.b_dec_search import EveryBDec, square_symmetries
 from solvers.bounds.certificate import certify
 from solvers.bounds.dictionary_search import TURN, Budget
@@ -32,7 +32,7 @@ def test_the_bound_for_every_b_dec() -> None:
     for _ in range(20):
         near = found.any_b_dec_angles + 0.1 * rng.normal(size=3), b_dec + 0.1 * rng.normal(size=2)
         assert best_loss(law, near[0], 0.5, near[1]) > found.any_b_dec_bound
-    trained = minimize_loss(law, 3, objective, starts=4, seed=1)
+    trained = minimize_loss(law, 3, objective, Search(starts=4, seed=1))
     assert all(start.total > found.any_b_dec_bound for start in trained.starts)
 
 

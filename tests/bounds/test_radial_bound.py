@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import sympy
 
-from solvers import Objective, Sae, expected_loss, minimize_loss
+from solvers import Objective, Sae, Search, expected_loss, minimize_loss
 from solvers.autoencoders.frames import frame_sae
 from solvers.bounds.radial_bound import RelativeProfile, SquaredProfile, _expectation, lower_bound
 from solvers.laws.arrays import law_arrays
@@ -102,7 +102,7 @@ def test_no_optimised_sae_beats_it(objective: Objective, seed: int) -> None:
         # Symmetric, or its bound is 0; and features in general position.
         specification = {"sets": [2, 2], "onehot_probability": seed / 4}
     law = law_from_dict(specification)
-    best = minimize_loss(law, 5, objective, starts=3, seed=seed, max_iterations=300)
+    best = minimize_loss(law, 5, objective, Search(starts=3, seed=seed), max_iterations=300)
     assert best.total >= best.lower_bound - best.lower_bound_error - 1e-12
 
 

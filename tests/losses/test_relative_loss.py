@@ -9,7 +9,7 @@ import pytest
 import sympy
 from scipy import integrate
 
-from solvers import Objective, Sae, expected_loss, minimize_loss
+from solvers import Objective, Sae, Search, expected_loss, minimize_loss
 from solvers.laws.arrays import law_arrays
 from solvers.losses.parameters import LossOfVector
 from solvers.losses.relative_loss import tied_b_dec
@@ -182,13 +182,13 @@ def test_gradient_along_the_finite_set(name: str) -> None:
 def test_optimum_on_the_first_data_set() -> None:
     """λC - λ²C²/4 with C = 1/√2, at 45°."""
     cost = 0.5**0.5
-    best = minimize_loss(load_law("shared"), 4, RELATIVE, starts=16)
+    best = minimize_loss(load_law("shared"), 4, RELATIVE, Search(starts=16))
     assert best.total == pytest.approx(0.1 * cost - 0.01 * cost**2 / 4, abs=1e-9)
     np.testing.assert_allclose(np.abs(best.sae.W_dec), cost, atol=1e-5)
 
 
 def test_optimum_on_the_second_data_set_is_below_zero_biases() -> None:
-    best = minimize_loss(load_law("independent"), 4, RELATIVE, starts=2)
+    best = minimize_loss(load_law("independent"), 4, RELATIVE, Search(starts=2))
     cost = 2 * 2**0.5 / 3
     assert best.total < 0.1 * cost - 0.01 * cost**2 / 4 - 5e-7
     components = components_from_specification({"sets": [2, 2]})

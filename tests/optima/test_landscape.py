@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from solvers import InputError, Objective, expected_loss
+from solvers import InputError, Objective, Search, expected_loss
 from solvers.autoencoders.autoencoder import Sae
 from solvers.autoencoders.frames import frame_sae
 from solvers.laws.arrays import law_arrays
@@ -31,7 +31,7 @@ SHARED = math.sqrt(2) * L / 2 - L**2 / 4 + math.sqrt(2) * L**3 / 48
 
 @pytest.fixture(scope="module")
 def shared() -> Landscape:
-    return landscape(load_law("shared"), 4, OBJECTIVE, starts=150)
+    return landscape(load_law("shared"), 4, OBJECTIVE, Search(starts=150))
 
 
 def test_diagonal_is_lowest_and_most_starts_reach_it(shared: Landscape) -> None:
@@ -84,7 +84,7 @@ def test_no_point_is_listed_twice(shared: Landscape) -> None:
 
 def test_kinks_are_minima_without_a_gradient() -> None:
     found = landscape(
-        load_law("shared"), 4, OBJECTIVE, starts=40, initialisation="kaiming", seed=1
+        load_law("shared"), 4, OBJECTIVE, Search(starts=40, seed=1), initialisation="kaiming"
     )
     kinked = [point for point in found.points if point.kind == "kink"]
     assert kinked
@@ -156,7 +156,7 @@ def test_what_counts_as_one_point() -> None:
 )  # fmt: skip
 def test_isometries_about_the_mean_and_components_in_parts(document: dict[str, Any]) -> None:
     """Points of one loss would be one point's images under x → m + g (x - m)."""
-    found = landscape(law_from_dict(document), 2, OBJECTIVE, starts=25)
+    found = landscape(law_from_dict(document), 2, OBJECTIVE, Search(starts=25))
     totals = np.array([point.loss.total for point in found.points])
     assert len(totals) >= 2
     assert np.diff(totals).min() > 1e-7
@@ -165,13 +165,13 @@ def test_isometries_about_the_mean_and_components_in_parts(document: dict[str, A
 def test_laws_with_points() -> None:
     for text in ("two-features:first_alone=0.4,second_alone=0.1,both=0.4",
                  "two-features:first_alone=0.4,both=0.4,uniform=1"):  # fmt: skip
-        found = landscape(load_law(text), 2, OBJECTIVE, starts=8)
+        found = landscape(load_law(text), 2, OBJECTIVE, Search(starts=8))
         assert found.points
         assert all(point.gradient <= STATIONARY for point in found.points)
 
 
 def test_without_a_penalty_exact_reconstructions_are_one_point() -> None:
-    found = landscape(load_law("shared"), 2, Objective(l1=0.0), starts=10)
+    found = landscape(load_law("shared"), 2, Objective(l1=0.0), Search(starts=10))
     assert [round(point.loss.total, 9) for point in found.points][:1] == [0.0]
     assert found.points[0].count >= 9
 
@@ -226,31 +226,33 @@ def test_too_many_symmetries_are_refused() -> None:
 
 def test_the_executor_changes_nothing() -> None:
     law = load_law("independent")
-    here = landscape(law, 3, OBJECTIVE, starts=6, seed=5)
+    here = landscape(law, 3, OBJECTIVE, Search(starts=6, seed=5))
     with ThreadPoolExecutor(2) as executor:
-        there = landscape(law, 3, OBJECTIVE, starts=6, seed=5, executor=executor)
+        there = landscape(law, 3, OBJECTIVE, Search(starts=6, seed=5, executor=executor))
     assert to_json(landscape_document(here)) == to_json(landscape_document(there))
 
 
 @pytest.mark.slow
 def test_the_command_s_own_pool_changes_nothing() -> None:
     law = load_law("independent")
-    here = landscape(law, 3, OBJECTIVE, starts=6, seed=5)
+    here = landscape(law, 3, OBJECTIVE, Search(starts=6, seed=5))
     with pool(2, 6) as executor:
         assert executor is not None
-        there = landscape(law, 3, OBJECTIVE, starts=6, seed=5, executor=executor)
+        there = landscape(law, 3, OBJECTIVE, Search(starts=6, seed=5, executor=executor))
     assert [p.count for p in here.points] == [p.count for p in there.points]
 
 
 @pytest.mark.parametrize("initialisation", ["uniform", "kaiming", "saelens", "tied"])
 def test_every_initialisation_finds_the_diagonal(initialisation: str) -> None:
-    found = landscape(load_law("shared"), 4, OBJECTIVE, starts=12, initialisation=initialisation)
+    found = landscape(
+        load_law("shared"), 4, OBJECTIVE, Search(starts=12), initialisation=initialisation
+    )
     assert found.points[0].loss.total == pytest.approx(SHARED, abs=1e-12)
 
 
 @pytest.mark.slow
 def test_gradient_flow_ends_in_points_of_the_same_catalogue(shared: Landscape) -> None:
-    found = landscape(load_law("shared"), 4, OBJECTIVE, starts=6, dynamics="flow")
+    found = landscape(load_law("shared"), 4, OBJECTIVE, Search(starts=6), dynamics="flow")
     assert not found.unsettled
     known = [point.loss.total for point in shared.points]
     for point in found.points:
@@ -281,14 +283,14 @@ def test_flow_goes_where_small_euler_steps_go() -> None:
 def test_other_objectives() -> None:
     law = load_law("shared")
     april = Objective(L, sparsity="decoder-norm", decoder="free")
-    found = landscape(law, 4, april, starts=6)
+    found = landscape(law, 4, april, Search(starts=6))
     assert found.points[0].loss.total == pytest.approx(SHARED, abs=1e-10)
     # The scale that each of the four latents shares between its layers, and four as before.
     assert found.points[0].flat == 8
-    decayed = landscape(law, 4, Objective(L, decoder="free", weight_decay=1e-3), starts=6)
+    decayed = landscape(law, 4, Objective(L, decoder="free", weight_decay=1e-3), Search(starts=6))
     assert decayed.points[0].kind == "minimum"
     frame = frame_sae(0.0, 0.05)
-    axes = landscape(law, frame.d_sae, Objective(1e-9), starts=2)
+    axes = landscape(law, frame.d_sae, Objective(1e-9), Search(starts=2))
     assert axes.points[0].loss.total < 1e-8
 
 
@@ -313,7 +315,7 @@ def test_interrupt_keeps_what_is_finished(monkeypatch: pytest.MonkeyPatch) -> No
             yield result
 
     monkeypatch.setattr(module, "each_result", stops)
-    found = landscape(load_law("shared"), 2, OBJECTIVE, starts=9)
+    found = landscape(load_law("shared"), 2, OBJECTIVE, Search(starts=9))
     assert (found.interrupted, found.starts) == (True, 3)
 
 
@@ -338,7 +340,9 @@ def test_bad_settings(settings: dict[str, Any], message: str) -> None:
 @pytest.mark.slow
 def test_two_seeds_find_the_same_basins() -> None:
     law = load_law("shared")
-    first, second = (landscape(law, 4, OBJECTIVE, starts=1000, seed=seed) for seed in (0, 1))
+    first, second = (
+        landscape(law, 4, OBJECTIVE, Search(starts=1000, seed=seed)) for seed in (0, 1)
+    )
     for one, other in ((first, second), (second, first)):
         totals = [point.loss.total for point in other.points]
         common = [point for point in one.points if point.share >= 0.02]

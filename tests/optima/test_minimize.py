@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from solvers import InputError, Objective, Sae, minimize_loss
+from solvers import InputError, Objective, Sae, Search, minimize_loss
 from solvers.laws.arrays import law_arrays
 from solvers.losses.parameters import LossOfVector
 from solvers.optima import minimize as module
@@ -46,7 +46,7 @@ def test_ends_on_the_axes_when_one_set_is_active_most_of_the_time() -> None:
 
 
 def test_the_radial_bound_is_attained_on_the_first_data_set() -> None:
-    best = minimize_loss(load_law("shared"), 4, Objective(l1=L), starts=8)
+    best = minimize_loss(load_law("shared"), 4, Objective(l1=L), Search(starts=8))
     assert abs(best.gap) < 1e-12
     assert best.lower_bound == pytest.approx(SHARED, rel=1e-13)
 
@@ -55,8 +55,8 @@ def test_the_radial_bound_is_attained_on_the_first_data_set() -> None:
 def test_the_scale_of_the_data_changes_nothing(amplitude: str) -> None:
     law = load_law(f"shared:amplitude={amplitude}")
     size = float(amplitude)
-    best = minimize_loss(law, 4, Objective(l1=L * size), starts=8)
-    unit = minimize_loss(load_law("shared"), 4, Objective(l1=L), starts=8)
+    best = minimize_loss(law, 4, Objective(l1=L * size), Search(starts=8))
+    unit = minimize_loss(load_law("shared"), 4, Objective(l1=L), Search(starts=8))
     assert best.total == pytest.approx(SHARED * size**2, rel=1e-9)
     assert best.lower_bound == pytest.approx(SHARED * size**2, rel=1e-9)
     assert [start.converged for start in best.starts] == [s.converged for s in unit.starts]
@@ -82,7 +82,7 @@ def test_gradient_of_the_constrained_vector(seed: int) -> None:
 
 def test_more_latents_never_cost_more() -> None:
     law, objective = load_law("independent"), Objective(l1=L)
-    totals = [minimize_loss(law, n, objective, starts=16).total for n in (3, 4, 6)]
+    totals = [minimize_loss(law, n, objective, Search(starts=16)).total for n in (3, 4, 6)]
     assert totals[0] > totals[1] > totals[2]
 
 
@@ -95,7 +95,7 @@ def test_decoder_norm_penalty_with_free_atoms_has_the_same_optimum() -> None:
 def test_weight_decay_is_balanced_at_the_optimum() -> None:
     """Rescaling a latent is stationary: ‖d_i‖² - ‖w_i‖² = λ E f_i / (2μ)."""
     law, objective = load_law("shared"), Objective(l1=L, decoder="free", weight_decay=0.003)
-    best = minimize_loss(law, 4, objective, starts=8)
+    best = minimize_loss(law, 4, objective, Search(starts=8))
     sae = best.sae
     imbalance = sae.decoder_norms**2 - (sae.W_enc**2).sum(axis=0)
     mean_activation = [
@@ -111,12 +111,12 @@ def test_weight_decay_is_balanced_at_the_optimum() -> None:
 
 def test_same_seed_same_result_whoever_runs_the_starts() -> None:
     law, objective = load_law("independent"), Objective(l1=L)
-    here = minimize_loss(law, 3, objective, starts=4, seed=7)
+    here = minimize_loss(law, 3, objective, Search(starts=4, seed=7))
     with ThreadPoolExecutor(2) as threads:
-        threaded = minimize_loss(law, 3, objective, starts=4, seed=7, executor=threads)
+        threaded = minimize_loss(law, 3, objective, Search(starts=4, seed=7, executor=threads))
     with ProcessPoolExecutor(2) as processes:
-        elsewhere = minimize_loss(law, 3, objective, starts=4, seed=7, executor=processes)
-    other = minimize_loss(law, 3, objective, starts=4, seed=8)
+        elsewhere = minimize_loss(law, 3, objective, Search(starts=4, seed=7, executor=processes))
+    other = minimize_loss(law, 3, objective, Search(starts=4, seed=8))
     for result in (threaded, elsewhere):
         assert result.starts == here.starts
         np.testing.assert_array_equal(result.sae.W_dec, here.sae.W_dec)
@@ -124,7 +124,9 @@ def test_same_seed_same_result_whoever_runs_the_starts() -> None:
 
 
 def test_a_start_that_does_not_converge_says_so() -> None:
-    best = minimize_loss(load_law("shared"), 4, Objective(l1=L), starts=3, max_iterations=2)
+    best = minimize_loss(
+        load_law("shared"), 4, Objective(l1=L), Search(starts=3), max_iterations=2
+    )
     assert not best.converged
     assert not any(start.converged for start in best.starts)
     assert all(start.gradient > 1e-7 and start.iterations <= 2 for start in best.starts)
@@ -133,15 +135,14 @@ def test_a_start_that_does_not_converge_says_so() -> None:
 
 def test_long_vectors_use_the_limited_memory_method(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_DENSE", 0)
-    best = minimize_loss(load_law("shared"), 4, Objective(l1=L), starts=8)
+    best = minimize_loss(load_law("shared"), 4, Objective(l1=L), Search(starts=8))
     assert best.total == pytest.approx(SHARED, abs=1e-9)
 
 
 def test_progress_counts_every_start() -> None:
     seen: list[tuple[int, int]] = []
-    minimize_loss(
-        load_law("shared"), 1, Objective(l1=L), starts=3, progress=lambda *at: seen.append(at)
-    )
+    search = Search(starts=3, progress=lambda *at: seen.append(at), limit=3)
+    minimize_loss(load_law("shared"), 1, Objective(l1=L), search)
     assert seen == [(1, 3), (2, 3), (3, 3)]
 
 
@@ -151,8 +152,8 @@ def test_an_interrupted_run_keeps_what_it_has() -> None:
             raise KeyboardInterrupt
 
     law, objective = load_law("shared"), Objective(l1=L)
-    cut = minimize_loss(law, 2, objective, starts=6, progress=stop_after_two)
-    whole = minimize_loss(law, 2, objective, starts=6)
+    cut = minimize_loss(law, 2, objective, Search(starts=6, progress=stop_after_two))
+    whole = minimize_loss(law, 2, objective, Search(starts=6))
     assert cut.interrupted
     assert not whole.interrupted
     assert cut.starts == whole.starts[:2]

@@ -9,7 +9,7 @@ import matplotlib.image
 import numpy as np
 import pytest
 
-from solvers import InputError, Objective, minimize_loss
+from solvers import InputError, Objective, Search, minimize_loss
 from solvers.presentation.figures import draw_optimum
 from theory import load_law, one_hot_sets
 from theory.laws.law import shared_amplitudes
@@ -26,7 +26,7 @@ LAWS = {
 @pytest.mark.parametrize("name", LAWS)
 def test_every_kind_of_law_in_grey(tmp_path: Path, name: str) -> None:
     law = LAWS[name]
-    best = minimize_loss(law, 3, Objective(l1=0.2), starts=1)
+    best = minimize_loss(law, 3, Objective(l1=0.2), Search(starts=1))
     path = tmp_path / "figure.png"
     draw_optimum(law, best, path)
     pixels = matplotlib.image.imread(path)[..., :3]
@@ -39,7 +39,7 @@ def test_every_kind_of_law_in_grey(tmp_path: Path, name: str) -> None:
 )
 def test_formats(tmp_path: Path, suffix: str, start: bytes) -> None:
     law = LAWS["segments"]
-    best = minimize_loss(law, 2, Objective(l1=0.2), starts=1)
+    best = minimize_loss(law, 2, Objective(l1=0.2), Search(starts=1))
     path = tmp_path / f"figure{suffix}"
     draw_optimum(law, best, path)
     assert path.read_bytes().startswith(start)
@@ -48,7 +48,7 @@ def test_formats(tmp_path: Path, suffix: str, start: bytes) -> None:
 
 def test_wrong_suffix_or_folder(tmp_path: Path) -> None:
     law = LAWS["segments"]
-    best = minimize_loss(law, 2, Objective(l1=0.2), starts=1)
+    best = minimize_loss(law, 2, Objective(l1=0.2), Search(starts=1))
     with pytest.raises(InputError, match="expected a figure ending in"):
         draw_optimum(law, best, tmp_path / "figure.bmp")
     with pytest.raises(InputError, match="cannot be written"):

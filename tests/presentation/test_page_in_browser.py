@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from solvers import Objective, cross_check
+from solvers import Objective, Search, cross_check
 from solvers.autoencoders.frames import frame_sae
 from solvers.presentation.check_page import check_page, comparison_page
 from solvers.presentation.derivations.documents import pages_of, write_pages
@@ -29,7 +29,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     law, objective = preset("independent"), Objective(l1=0.1)
     checks = [
         (f"a folder with a long name/and a file with another {angle:.1f}.npz",
-         cross_check(law, frame_sae(angle, 0.05), objective, starts=2))
+         cross_check(law, frame_sae(angle, 0.05), objective, Search(starts=2)))
         for angle in (0.0, 0.3, np.pi / 4)
     ]  # fmt: skip
     texts = {

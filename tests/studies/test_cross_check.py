@@ -13,6 +13,7 @@ from solvers import (
     InputError,
     Objective,
     Sae,
+    Search,
     cross_check,
     expected_loss,
     load_checkpoint,
@@ -49,7 +50,7 @@ def turned(sae: Sae, latent: int, degrees: float) -> Sae:
 def trained(name: str) -> CrossCheck:
     (entry,) = [entry for entry in MANIFEST if entry["name"] == name]
     sae = load_checkpoint(TRAINED / entry["path"])
-    return cross_check(law_from_dict(entry["law"]), sae, objective_for(sae), starts=16)
+    return cross_check(law_from_dict(entry["law"]), sae, objective_for(sae), Search(starts=16))
 
 
 def test_an_atom_turned_by_three_degrees_polishes_back() -> None:
@@ -89,7 +90,7 @@ def test_losses_come_in_order_and_gaps_are_their_differences(name: str, width: i
     atoms = rng.normal(size=(width, 2))
     atoms /= np.linalg.norm(atoms, axis=1, keepdims=True)
     sae = Sae(atoms.T, np.full(width, -0.05), atoms, rng.normal(size=2) / 8)
-    check = cross_check(preset(name), sae, L1, starts=8)
+    check = cross_check(preset(name), sae, L1, Search(starts=8))
     assert check.polished is not None
     assert check.optimum is not None
     assert check.best_activations is not None
@@ -115,7 +116,7 @@ def test_losses_come_in_order_and_gaps_are_their_differences(name: str, width: i
 def test_of_a_relative_loss_without_a_mean_the_report_says_so() -> None:
     law = preset("shared")
     sae = Sae(frame_sae(np.pi / 4).W_enc, np.full(4, -0.01), frame_sae(np.pi / 4).W_dec, [0.1, 0])
-    check = cross_check(law, sae, Objective(0.1, "relative"), starts=1)
+    check = cross_check(law, sae, Objective(0.1, "relative"), Search(starts=1))
     assert check.loss.total == np.inf
     assert np.isfinite(check.judged.total)
     assert any("the loss is infinite" in note for note in check.notes)
@@ -126,7 +127,7 @@ def test_of_a_relative_loss_without_a_mean_the_report_says_so() -> None:
 def test_other_architectures_are_measured_as_far_as_the_mathematics_goes() -> None:
     law, base = preset("shared"), frame_sae(np.pi / 4, 0.05)
     gated = GatedSae(base, base.W_enc, base.b_enc)
-    check = cross_check(law, gated, L1, starts=4)
+    check = cross_check(law, gated, L1, Search(starts=4))
     assert check.loss.total == pytest.approx(OPTIMUM, abs=1e-12)
     assert check.gaps.training is check.gaps.basin is None
     assert check.gaps.amortisation == pytest.approx(0, abs=1e-12)
@@ -142,8 +143,7 @@ def test_several_saes_share_their_optimum() -> None:
     checks = cross_check_all(
         law,
         [("one", sae, L1), ("two", turned(sae, 0, 1.0), L1), ("three", sae, Objective(l1=0.2))],
-        starts=2,
-        progress=lambda done, total: seen.append((done, total)),
+        Search(starts=2, progress=lambda done, total: seen.append((done, total))),
     )
     assert seen == [(1, 3), (2, 3), (3, 3)]
     assert [name for name, _ in checks] == ["one", "two", "three"]
@@ -170,7 +170,7 @@ def test_dead_and_duplicate_latents_and_the_assignment() -> None:
     biases = np.array([*frame.b_enc, -0.05, -9.0])
     W_enc[:, 1] /= 2
     sae = Sae(W_enc, biases, atoms, [0, 0])
-    check = cross_check(preset("shared"), sae, L1, starts=4)
+    check = cross_check(preset("shared"), sae, L1, Search(starts=4))
     assert [atom.dead for atom in check.atoms] == [False] * 5 + [True]
     assert [atom.duplicate_of for atom in check.atoms] == [None] * 4 + [1, None]
     matched = [atom.matched for atom in check.atoms]
@@ -221,7 +221,7 @@ def test_an_atom_that_points_away_is_no_match() -> None:
 
 def test_shrinkage_is_that_of_the_reconstruction() -> None:
     law, sae = load_law("independent"), frame_sae(0.2, 0.1)
-    check = cross_check(law, sae, Objective(l1=0.2), starts=2)
+    check = cross_check(law, sae, Objective(l1=0.2), Search(starts=2))
     x = Sampler(law_arrays(law))(np.random.default_rng(0), 400_000)
     x_hat = sae.reconstruction(x)
     norm = (x_hat**2).sum(axis=1)
@@ -298,7 +298,7 @@ def test_a_sampled_second_opinion() -> None:
         assert found == sampled_loss(law, sae, objective, 200_000, seed=1)
         assert abs(found.total - exact) <= 4 * found.standard_error
     assert sampled_loss(law, sae, L1, 1).standard_error == np.inf
-    check = cross_check(law, sae, L1, starts=1, samples=1000)
+    check = cross_check(law, sae, L1, Search(starts=1), samples=1000)
     assert check.sampled is not None
     assert check.sampled.samples == 1000
 
@@ -308,11 +308,11 @@ def test_rescaled_latents_are_the_same_sae_to_a_scale_free_penalty() -> None:
     scale = np.array([0.5, 2.0, 3.0, 1.0])
     twin = Sae(sae.W_enc / scale, sae.b_enc / scale, sae.W_dec * scale[:, None], sae.b_dec)
     objective = Objective(0.1, sparsity="decoder-norm", decoder="free")
-    one, two = (cross_check(law, each, objective, starts=2) for each in (sae, twin))
+    one, two = (cross_check(law, each, objective, Search(starts=2)) for each in (sae, twin))
     assert one.loss.total == pytest.approx(two.loss.total, rel=1e-13)
     assert two.judged.total == pytest.approx(two.loss.total, rel=1e-13)
     assert one.gaps.training == pytest.approx(two.gaps.training, abs=1e-10)
-    plain = cross_check(law, twin, L1, starts=2)
+    plain = cross_check(law, twin, L1, Search(starts=2))
     assert plain.judged.total == pytest.approx(one.loss.total, rel=1e-13)
     assert plain.loss.total != pytest.approx(plain.judged.total)
     assert any("the gaps are counted from there" in note for note in plain.notes)
@@ -329,7 +329,7 @@ def test_a_wrong_pairing_is_refused() -> None:
 
 @pytest.mark.parametrize("suffix", ["png", "svg", "pdf"])
 def test_the_picture(tmp_path: Path, suffix: str) -> None:
-    check = cross_check(preset("shared"), frame_sae(0.2, 0.05), L1, starts=2)
+    check = cross_check(preset("shared"), frame_sae(0.2, 0.05), L1, Search(starts=2))
     check.plot(tmp_path / f"picture.{suffix}")
     assert (tmp_path / f"picture.{suffix}").stat().st_size > 5000
     with pytest.raises(InputError, match="expected a figure ending in"):
@@ -338,7 +338,9 @@ def test_the_picture(tmp_path: Path, suffix: str) -> None:
 
 def test_on_the_relative_loss_polishing_looks_across_the_barrier_at_zero_biases() -> None:
     """The axis-aligned SAE with b = 0 sits on a kink; positive biases lead to the optimum."""
-    check = cross_check(preset("shared"), frame_sae(0.0), Objective(0.1, "relative"), starts=1)
+    check = cross_check(
+        preset("shared"), frame_sae(0.0), Objective(0.1, "relative"), Search(starts=1)
+    )
     assert check.verdict == "training"
     assert check.polished is not None
     assert check.polished.loss.total == pytest.approx(0.069460678, abs=1e-8)
@@ -347,7 +349,7 @@ def test_on_the_relative_loss_polishing_looks_across_the_barrier_at_zero_biases(
 def test_what_did_not_converge_is_no_basin() -> None:
     frame = frame_sae(np.pi / 4, 0.05)
     huge = Sae(frame.W_enc * 1e100, frame.b_enc, frame.W_dec, frame.b_dec)
-    check = cross_check(preset("shared"), huge, L1, starts=1)
+    check = cross_check(preset("shared"), huge, L1, Search(starts=1))
     assert check.polished is not None
     assert not check.polished.converged
     assert check.verdict == ""
@@ -359,7 +361,7 @@ def test_a_zero_atom_is_switched_off() -> None:
     atoms = frame.W_dec.copy()
     atoms[0] = 0
     check = cross_check(
-        preset("shared"), Sae(frame.W_enc, frame.b_enc, atoms, [0, 0]), L1, starts=4
+        preset("shared"), Sae(frame.W_enc, frame.b_enc, atoms, [0, 0]), L1, Search(starts=4)
     )
     assert any("zero atoms" in note for note in check.notes)
     assert check.judged.firing[0] == 0
@@ -375,7 +377,7 @@ def test_long_atoms_of_other_architectures_are_judged_at_norm_one() -> None:
         TopKSae(hidden, 4),
         GatedSae(hidden, hidden.W_enc, hidden.b_enc),
     ):
-        check = cross_check(preset("shared"), sae, L1, starts=4)
+        check = cross_check(preset("shared"), sae, L1, Search(starts=4))
         assert check.loss.total < 0.01
         assert check.judged.total == pytest.approx(OPTIMUM, abs=1e-12)
         assert check.best_activations == pytest.approx(OPTIMUM, abs=1e-12)
@@ -383,11 +385,11 @@ def test_long_atoms_of_other_architectures_are_judged_at_norm_one() -> None:
 
 def test_an_sae_that_found_more_than_the_starts_counts_for_the_others() -> None:
     law, objective = law_from_dict({"sets": [3, 2]}), Objective(l1=0.8)
-    found = minimize_loss(law, 4, objective, starts=24, seed=3).sae
-    poor = minimize_loss(law, 4, objective, starts=1, seed=0).sae
+    found = minimize_loss(law, 4, objective, Search(starts=24, seed=3)).sae
+    poor = minimize_loss(law, 4, objective, Search(starts=1, seed=0)).sae
     for order in ((found, poor), (poor, found)):
         checks = cross_check_all(
-            law, [(str(i), sae, objective) for i, sae in enumerate(order)], starts=1
+            law, [(str(i), sae, objective) for i, sae in enumerate(order)], Search(starts=1)
         )
         optima = [check.optimum for _, check in checks]
         assert optima[0] is not None
@@ -408,7 +410,7 @@ def test_a_latent_that_hardly_fires_takes_no_atom_from_another() -> None:
 
 def test_the_objective_may_be_left_to_the_file() -> None:
     sae = load_checkpoint(TRAINED / "saelens/saelens_standard_D1_d4_l10.1_s3")
-    check = cross_check(preset("shared"), sae, starts=2)
+    check = cross_check(preset("shared"), sae, Search(starts=2))
     assert check.objective == objective_for(sae)
     figure = check.plot()
     assert len(figure.axes) == 1

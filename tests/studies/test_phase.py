@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from solvers import InputError, Objective, Sae, expected_loss, minimize_loss
+from solvers import InputError, Objective, Sae, Search, expected_loss, minimize_loss
 from solvers.optima.held_codes import held_code
 from solvers.presentation.phase_figure import closed_form_boundary, phase_figure
 from solvers.presentation.phase_report import phase_csv, phase_json, phase_text
@@ -79,7 +79,7 @@ def test_figures_of_a_point_are_those_of_the_codes_and_the_optimiser() -> None:
     assert point.losses == losses
     assert point.loss == min(losses.values())
     assert point.margin == pytest.approx(max(losses.values()) - min(losses.values()))
-    best = minimize_loss(law, 4, Objective(point.y), starts=16)
+    best = minimize_loss(law, 4, Objective(point.y), Search(starts=16))
     assert point.optimum == pytest.approx(best.total, abs=1e-8)
     assert all(p.optimum <= p.loss * (1 + 1e-12) for p in diagram.points)
 
@@ -88,7 +88,7 @@ def test_held_atoms_stay_and_their_loss_is_least() -> None:
     law, objective = load_law("independent"), Objective(0.3)
     code = Code("skew", [(1, 0), ("3/5", "4/5"), (-1, 0), (0, -1)])
     held = held_code(law, code, objective).loss.total
-    free = minimize_loss(law, 4, objective, starts=8).total
+    free = minimize_loss(law, 4, objective, Search(starts=8)).total
     assert free < held
     # The squared error is convex in the reconstruction, the penalty in f: no random encoder wins.
     rng = np.random.default_rng(0)

@@ -7,7 +7,7 @@ import pytest
 import sympy
 from scipy import optimize
 
-from solvers import Objective, Sae, expected_loss, minimize_loss
+from solvers import Objective, Sae, Search, expected_loss, minimize_loss
 from solvers.optima.polish import polish
 from theory import Component, InputError, Law, one_hot_sets, preset
 from theory.codes.code import Code, axis_aligned, diagonal
@@ -102,7 +102,7 @@ def test_below_it_no_start_reaches_the_bound(n: int) -> None:
     bound = float(radial_bound(law, {L1: sympy.nsimplify(l1)}).value.subs(L1, l1))
     above = soft_thresholding(law, 1.02 * turn)
     assert above is not None
-    best = minimize_loss(law, n, Objective(l1=l1), starts=20).total
+    best = minimize_loss(law, n, Objective(l1=l1), Search(starts=20)).total
     from_above = polish(law, above, Objective(l1=l1)).loss.total
     assert min(best, from_above) > bound * (1 + 1e-4)
 

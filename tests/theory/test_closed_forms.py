@@ -7,7 +7,7 @@ import pytest
 import sympy
 from scipy import optimize
 
-from solvers import Objective, Sae, expected_loss, minimize_loss
+from solvers import Objective, Sae, Search, expected_loss, minimize_loss
 from solvers.autoencoders.frames import frame_atoms, frame_sae
 from solvers.laws.arrays import law_arrays
 from solvers.optima.train import Sampler
@@ -179,7 +179,7 @@ def test_a_common_bias_helps_imperceptibly_on_the_first_data_set() -> None:
 @pytest.mark.parametrize(("l1", "decay"), [(0.1, 0.003), (0.3, 0.01)])
 def test_the_decayed_diagonal_solves_its_equations(l1: float, decay: float) -> None:
     objective = Objective(l1=l1, decoder="free", weight_decay=decay)
-    best = minimize_loss(load_law("shared"), 4, objective, starts=12)
+    best = minimize_loss(load_law("shared"), 4, objective, Search(starts=12))
     optimum = decayed_diagonal()
     symbols = {AMPLITUDE: 1, L1: l1, WEIGHT_DECAY: decay}
     equations = sympy.lambdify(optimum.unknowns, [e.subs(symbols) for e in optimum.equations])
@@ -200,7 +200,7 @@ def test_every_latent_of_every_minimum_satisfies_the_balance_law(name: str) -> N
     objective = Objective(l1=l1, decoder="free", weight_decay=decay)
     law = load_law(name)
     for seed in range(6):
-        best = minimize_loss(law, 3, objective, starts=1, seed=seed, tolerance=1e-8)
+        best = minimize_loss(law, 3, objective, Search(starts=1, seed=seed), tolerance=1e-8)
         sae = best.sae
         for i in range(3):
             alone = Sae(sae.W_enc[:, [i]], sae.b_enc[[i]], sae.W_dec[[i]], sae.b_dec)

@@ -22,7 +22,7 @@ ANTIPODAL_PAIRS: tuple[tuple[int, int], ...] = ((1, 0), (-1, 0), (0, 1), (0, -1)
 _LARGEST_SET = 100
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Component:
     """One affine image of a unit cube: x = matrix · u + offset, u uniform on [0, 1]^k.
 
@@ -86,12 +86,13 @@ def _exact_matrix(value: object, name: str) -> sympy.ImmutableDenseMatrix:
     return sympy.ImmutableDenseMatrix(len(rows), len(rows[0]) if rows else 0, entries)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Law:
     """A finite mixture of `Component` records; the distribution of the data x in R^d.
 
-    Laws are compared by identity. Entries may be sympy expressions in the symbols of
-    `theory.exact.symbols`, so that one law can stand for a family.
+    Laws are equal if all their fields are; so what is computed of a law can be kept under the
+    law itself. Entries may be sympy expressions in the symbols of `theory.exact.symbols`, so
+    that one law can stand for a family.
 
     Parameters
     ----------
@@ -133,6 +134,11 @@ class Law:
         if total != 1:
             raise InputError(self.name, "probabilities that sum to 1", total)
         object.__setattr__(self, "components", present)
+
+    def __hash__(self) -> int:
+        # Equal laws have equal ones; to hash every component of thousands at every look-up of
+        # what is kept under a law would cost more than what is saved.
+        return hash((len(self.components), self.components[0], self.components[-1]))
 
     @property
     def dimension(self) -> int:

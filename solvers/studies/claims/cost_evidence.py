@@ -14,6 +14,7 @@ from solvers.autoencoders.objective import Objective
 from solvers.laws.arrays import law_arrays
 from solvers.losses.expected_loss import expected_loss
 from solvers.optima.minimize import minimize_loss
+from solvers.optima.search import Search
 from solvers.studies.claims.evidence import (
     AXES,
     DIAGONAL,
@@ -274,7 +275,7 @@ def _global_optimum() -> list[Routes]:
             replace(
                 quadrature_route(law, bound),
                 exact=expected_loss(law, frame_sae(DIAGONAL, l1 / 2), objective).total,
-                optimised=minimize_loss(law, 4, objective, starts=STARTS).total,
+                optimised=minimize_loss(law, 4, objective, Search(starts=STARTS)).total,
             )
         )
     return routes

@@ -25,6 +25,7 @@ from solvers.losses.best_activations import best_activation_loss
 from solvers.losses.expected_loss import expected_loss, expected_loss_and_gradient
 from solvers.losses.piecewise_loss import piecewise_parts
 from solvers.optima.minimize import minimize_loss
+from solvers.optima.search import Search
 from solvers.studies.claims.evidence import exact_cost
 from solvers.studies.claims.quadrature import pointwise_gauge, quadrature_expectation
 from theory.claims.claim import ProofError
@@ -316,12 +317,14 @@ def _tie_of_losses(settings: tuple[Any, ...], values: Values) -> float:
 
 
 def _optimised_loss(settings: tuple[Any, ...], values: Values) -> float:
-    return minimize_loss(preset(settings[0]), 4, Objective(values["lambda"]), starts=32).total
+    return minimize_loss(
+        preset(settings[0]), 4, Objective(values["lambda"]), Search(starts=32)
+    ).total
 
 
 def _decayed() -> tuple[Sae, tuple[float, ...]]:
     objective = Objective(float(SAMPLE_L1), decoder="free", weight_decay=float(SAMPLE_DECAY))
-    best = minimize_loss(preset("shared"), 4, objective, starts=16)
+    best = minimize_loss(preset("shared"), 4, objective, Search(starts=16))
     means = piecewise_parts(law_arrays(preset("shared")), best.sae).activation
     return best.sae, tuple(float(mean) for mean in means)
 

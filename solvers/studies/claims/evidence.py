@@ -21,6 +21,7 @@ from solvers.autoencoders.frames import frame_sae
 from solvers.autoencoders.objective import Objective
 from solvers.losses.expected_loss import expected_loss
 from solvers.optima.minimize import minimize_loss
+from solvers.optima.search import Search
 from solvers.studies.claims.quadrature import Pointwise, pointwise_loss, quadrature_expectation
 from theory.claims.cost_proofs import SAMPLE_L1
 from theory.laws.law import Law
@@ -29,7 +30,7 @@ Array = NDArray[np.float64]
 
 AXES, DIAGONAL = 0.0, np.pi / 4
 QUADRATURE = 1e-7
-# At λ = 2 one random start in twelve puts an atom near each of the four rays.
+# At λ = 2 one random start in fifty puts an atom near each of the four rays.
 STARTS = 64
 
 
@@ -81,5 +82,5 @@ def least_loss(law: Law, angle: float) -> Routes:
     return replace(
         quadrature_route(law, pointwise_loss(sae, l1)),
         exact=expected_loss(law, sae, Objective(l1=l1)).total,
-        optimised=minimize_loss(law, 4, Objective(l1=l1), starts=STARTS // 4).total,
+        optimised=minimize_loss(law, 4, Objective(l1=l1), Search(starts=STARTS // 4)).total,
     )

@@ -11,6 +11,7 @@ from solvers.autoencoders.frames import frame_atoms, frame_sae
 from solvers.autoencoders.objective import Objective
 from solvers.losses.expected_loss import expected_loss
 from solvers.optima.minimize import minimize_loss
+from solvers.optima.search import Search
 from solvers.studies.claims.evidence import (
     AXES,
     DIAGONAL,
@@ -35,7 +36,7 @@ def _weight_decay() -> list[Routes]:
     w, d, threshold = (float(value) for value in decayed_optimum(SAMPLE_L1, SAMPLE_DECAY))
     atoms = frame_atoms(DIAGONAL)
     sae = Sae(w * atoms.T, np.full(4, -w * threshold), d * atoms, np.zeros(2))
-    best = minimize_loss(law, 4, objective, starts=STARTS // 4).sae
+    best = minimize_loss(law, 4, objective, Search(starts=STARTS // 4)).sae
     imbalance = best.decoder_norms**2 - (best.W_enc**2).sum(axis=0)
     factor = l1 / (2 * decay) / 4
 

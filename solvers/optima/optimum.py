@@ -1,0 +1,127 @@
+"""The best SAE that a search found, what is proven about it, and how sure the search is."""
+
+from dataclasses import dataclass, replace
+
+from solvers.bounds.radial_bound import LowerBound
+from solvers.losses.solution import Solved
+from theory.exact.errors import InputError
+
+#: A lower bound this close, relatively, is attained: minimisers leave so much.
+ATTAINED = 1e-9
+#: Losses are the same if they differ by less than this share of the zero code's.
+SAME = 1e-8
+#: A best loss that fewer starts reached than this was found by luck.
+OFTEN = 8
+
+
+@dataclass(frozen=True)
+class Start:
+    """How one start ended.
+
+    Parameters
+    ----------
+    total : float
+        The loss that it reached.
+    converged : bool
+        Whether no component of the gradient exceeds the tolerance there, in units in which
+        the data's root mean square per coordinate is 1.
+    gradient : float
+        The largest component of the gradient, in the same units.
+    iterations : int
+    status : str
+        The optimiser's own last message.
+    """
+
+    total: float
+    converged: bool
+    gradient: float
+    iterations: int
+    status: str
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Optimum(Solved):
+    """The best SAE known for a law, width and objective, and how sure one can be.
+
+    Parameters
+    ----------
+    solution : Solution
+        The best SAE and its exact loss.
+    found : str
+        What led to it.
+    converged : bool
+        Whether the minimisation that led to it converged.
+    bound : LowerBound
+        The best proven one.
+    nothing : float
+        The loss of the zero code: all latents dead, the best b_dec.
+    starts : tuple of Start
+        Every random start that was made, in order.
+    seed : int
+    interrupted : bool
+        Whether the search was stopped before it had made the starts it was asked for.
+    """
+
+    found: str
+    converged: bool
+    bound: LowerBound
+    nothing: float
+    starts: tuple[Start, ...]
+    seed: int
+    interrupted: bool = False
+
+    @property
+    def lower_bound(self) -> float:
+        """No SAE of this width has a smaller loss, up to `lower_bound_error`."""
+        return self.bound.value
+
+    @property
+    def lower_bound_error(self) -> float:
+        """The error estimate of the bound's quadrature."""
+        return self.bound.error
+
+    @property
+    def lower_bound_by(self) -> str:
+        """What proves the bound."""
+        return self.bound.by
+
+    @property
+    def gap(self) -> float:
+        """Distance from the lower bound: total - lower_bound."""
+        return self.total - self.lower_bound
+
+    @property
+    def attained(self) -> bool:
+        """Whether the lower bound is attained, so that this is the optimum."""
+        return self.gap <= self.lower_bound_error + ATTAINED * self.total
+
+    @property
+    def attainable(self) -> float:
+        """What an SAE can gain at most: the loss of the zero code less the lower bound."""
+        return max(self.nothing - self.lower_bound, 0.0)
+
+    @property
+    def hits(self) -> int:
+        """How many of the random starts reached this loss."""
+        return sum(start.total - self.total <= SAME * self.nothing for start in self.starts)
+
+    @property
+    def sure(self) -> bool:
+        """Whether the bound is attained, or enough random starts reached this loss.
+
+        The latter is evidence, not a proof: see `chance_of_missing`.
+        """
+        return self.attained or self.hits >= OFTEN
+
+    def chance_of_missing(self, share: float = 0.01) -> float:
+        """Return the probability that a basin of this share got none of the starts: (1-share)^K.
+
+        It is 0 if the lower bound is attained, for then there is nothing to miss.
+        """
+        if not 0 < share <= 1:
+            raise InputError("share", "a number above 0 and up to 1", share)
+        return 0.0 if self.attained else float((1.0 - share) ** len(self.starts))
+
+    def bounded_by(self, bound: LowerBound) -> "Optimum":
+        """Return the optimum with the better of its own lower bound and this one."""
+        return replace(self, bound=bound) if bound.value > self.bound.value else self
