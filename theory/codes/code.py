@@ -6,8 +6,9 @@ The second form is the dual linear programme; its maximum is at a vertex of the 
 {y : d_i·y ≤ 1}, so γ is the maximum of finitely many linear functions.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import combinations
 from typing import NamedTuple
 
@@ -15,7 +16,7 @@ import sympy
 
 from theory.exact.errors import InputError
 from theory.exact.numbers import Number, exact_number
-from theory.exact.signs import Signs, Witness, value_at
+from theory.exact.signs import Signs, Witness
 from theory.laws.law import Law
 
 Atom = tuple[sympy.Expr, ...]
@@ -165,19 +166,33 @@ def polar_vertices(code: Code, witness: Witness | None = None) -> PolarVertices:
     >>> sorted(polar_vertices(axis_aligned()).vertices)
     [(-1, -1), (-1, 1), (1, -1), (1, 1)]
     """
-    signs = Signs(witness)
-    vertices: dict[tuple[str, ...], Atom] = {}
-    for chosen in combinations(code.atoms, code.dimension):
-        matrix = sympy.Matrix(chosen)
-        if signs.of(matrix.det()) == 0:
-            continue
-        vertex = tuple(sympy.simplify(y) for y in matrix.LUsolve(sympy.ones(matrix.rows, 1)))
-        if all(signs.of(1 - dot(atom, vertex)) >= 0 for atom in code.atoms):
-            key = tuple(str(value_at(y, signs.witness).round(20)) for y in vertex)
-            vertices.setdefault(key, vertex)
+    signs, apart = Signs(witness), Signs(witness)
+    vertices: list[Atom] = []
+    for inverse in _bases(code, signs):
+        vertex = tuple(sympy.simplify(y) for y in inverse * sympy.ones(code.dimension, 1))
+        known = any(
+            all(apart.of(a - b) == 0 for a, b in zip(vertex, other, strict=True))
+            for other in vertices
+        )
+        if not known and all(signs.of(1 - dot(atom, vertex)) >= 0 for atom in code.atoms):
+            vertices.append(vertex)
     if not vertices:
         raise InputError(code.name, f"atoms that span R^{code.dimension}")
-    return PolarVertices(tuple(vertices.values()), frozenset(signs.conditions))
+    return PolarVertices(tuple(vertices), frozenset(signs.conditions))
+
+
+def _bases(code: Code, signs: Signs) -> Iterator[sympy.Matrix]:
+    """Yield the inverse of every matrix of d linearly independent atoms, one a row."""
+    for chosen in combinations(code.atoms, code.dimension):
+        determinant, adjugate = _determinant_and_adjugate(chosen)
+        if signs.of(determinant) != 0:
+            yield adjugate / determinant
+
+
+@lru_cache(maxsize=1 << 10)
+def _determinant_and_adjugate(atoms: tuple[Atom, ...]) -> tuple[sympy.Expr, sympy.Matrix]:
+    matrix = sympy.Matrix(atoms)
+    return sympy.simplify(matrix.det()), matrix.adjugate().as_immutable()
 
 
 def gauge(code: Code, x: Sequence[Number], witness: Witness | None = None) -> sympy.Expr:
@@ -193,25 +208,33 @@ def gauge(code: Code, x: Sequence[Number], witness: Witness | None = None) -> sy
     >>> gauge(axis_aligned(), (3, 4)), gauge(diagonal(), (3, 4))
     (7, 4*sqrt(2))
     """
-    return gauge_with_signs(code, x, Signs(witness))
-
-
-def gauge_with_signs(code: Code, x: Sequence[Number], signs: Signs) -> sympy.Expr:
-    """Return γ(x) as `gauge` does, leaving in `signs` the conditions that it rests on."""
+    signs = Signs(witness)
     point = sympy.Matrix([exact_number(entry, "x") for entry in x])
     if len(point) != code.dimension:
         raise InputError("x", f"{code.dimension} coordinates, as the atoms have", len(point))
     best: sympy.Expr = sympy.oo
-    for chosen in combinations(code.atoms, code.dimension):
-        matrix = sympy.Matrix(chosen).T
-        if signs.of(matrix.det()) == 0:
-            continue
-        activations = matrix.LUsolve(point)
+    for inverse in _bases(code, signs):
+        activations = inverse.T * point
         if all(signs.of(f) >= 0 for f in activations):
             total = sympy.simplify(sum(activations))
             if best is sympy.oo or signs.of(best - total) > 0:
                 best = total
     return best
+
+
+def is_reached(code: Code, x: Sequence[sympy.Expr], signs: Signs) -> bool:
+    """Tell whether x is a nonnegative combination of the atoms, leaving conditions in `signs`.
+
+    Examples
+    --------
+    >>> corner = Code("corner", [(1, 0), (0, 1)])
+    >>> is_reached(corner, sympy.Matrix([1, 2]), Signs()), is_reached(corner, [1, -2], Signs())
+    (True, False)
+    """
+    point = sympy.Matrix(list(x))
+    return any(
+        all(signs.of(f) >= 0 for f in inverse.T * point) for inverse in _bases(code, signs)
+    )
 
 
 def dot(a: Sequence[sympy.Expr], b: Sequence[sympy.Expr]) -> sympy.Expr:

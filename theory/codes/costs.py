@@ -15,7 +15,7 @@ from theory.codes.code import (
     diagonal,
     dot,
     gauge,
-    gauge_with_signs,
+    is_reached,
     polar_vertices,
     rotated,
 )
@@ -36,6 +36,10 @@ from theory.laws.law import Component, Law, one_hot_sets
 #: Angles that tell different orthogonal frames apart: a quarter turn permutes the atoms, and
 #: both presets are symmetric about the diagonals.
 ANGLES = sympy.Interval(0, sympy.pi / 4)
+
+
+class OutOfReachError(InputError):
+    """Some x of the law is no nonnegative combination of the atoms."""
 
 
 @dataclass(frozen=True)
@@ -120,8 +124,10 @@ def activation_cost(code: Code, law: Law, witness: Witness | None = None) -> Exp
 
     Raises
     ------
-    InputError
+    OutOfReachError
         If the atoms cannot reconstruct some point of the law's support.
+    InputError
+        If the dimensions differ, or for a cube dimension above 2.
 
     Examples
     --------
@@ -136,8 +142,8 @@ def activation_cost(code: Code, law: Law, witness: Witness | None = None) -> Exp
     signs = Signs(witness)
     for part in law.components:
         for corner in _corners(part):
-            if gauge_with_signs(code, corner, signs) is sympy.oo:
-                raise InputError(
+            if not is_reached(code, corner, signs):
+                raise OutOfReachError(
                     code.name, f"atoms whose cone holds the law, but {corner} is outside"
                 )
     vertices, conditions = polar_vertices(code, witness)
@@ -192,14 +198,14 @@ def _within_span(code: Code, law: Law) -> tuple[Code, Law]:
     if atoms.rank(simplify=True) == code.dimension:
         return code, law
     if atoms.is_zero_matrix:
-        raise InputError(code.name, "atoms that are not all zero")
+        raise OutOfReachError(code.name, "atoms that are not all zero")
     basis = sympy.Matrix.hstack(*atoms.T.columnspace())
     coordinates = (basis.T * basis).inv() * basis.T
     parts = []
     for part in law.components:
         for column in (*part.matrix.columnspace(), part.offset):
             if not (basis * coordinates * column - column).is_zero_matrix:
-                raise InputError(
+                raise OutOfReachError(
                     code.name, "atoms whose cone holds the law; even their span does not"
                 )
         parts.append(

@@ -1,6 +1,7 @@
 """Signs of symbolic expressions, read off at a witness: a point of the symbols' domain."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import TypeAlias
 
 import sympy
@@ -8,8 +9,9 @@ import sympy
 from theory.exact.errors import InputError
 
 Witness: TypeAlias = Mapping[sympy.Symbol, sympy.Expr]
+_Point: TypeAlias = frozenset[tuple[sympy.Symbol, sympy.Expr]]
 
-# Digits of the evaluation that decides a sign, and what then counts as zero.
+# Digits of the evaluation that decides a sign, and what then is so small that it may be zero.
 _DIGITS = 40
 _ZERO = sympy.Float(10, _DIGITS) ** -25
 
@@ -32,6 +34,41 @@ def value_at(expression: sympy.Expr, witness: Witness) -> sympy.Expr:
     if not number.is_number:
         raise InputError("witness", f"a value for each symbol of {expression}")
     return number
+
+
+def sign_of(number: sympy.Expr) -> int:
+    """Return -1, 0 or 1 for an expression without symbols.
+
+    Examples
+    --------
+    Exact numbers are told from 0 however small they are:
+
+    >>> tiny = sympy.Rational(1, 10**40)
+    >>> sign_of(tiny), sign_of(sympy.sqrt(8) - 2 * sympy.sqrt(2)), sign_of(-tiny * sympy.sqrt(2))
+    (1, 0, -1)
+    """
+    number = sympy.sympify(number)
+    if number.is_Rational:
+        return int(sympy.sign(number))
+    value = value_at(number, {})
+    if abs(value) > _ZERO:
+        return 1 if value > 0 else -1
+    # Of a sum of radicals that is 0, sympy would look for a non-zero digit forever.
+    if number.has(sympy.Float) or sympy.expand(sympy.radsimp(number)) == 0:
+        return 0
+    return bool(number.is_positive) - bool(number.is_negative)
+
+
+@lru_cache(maxsize=1 << 14)
+def _decision(expression: sympy.Expr, witness: _Point) -> tuple[int, sympy.Expr | None]:
+    """Return the sign at the witness and, if it could differ elsewhere, its condition."""
+    side = sign_of(expression.subs(dict(witness)))
+    if side == 0 and sympy.expand(expression) != 0 and sympy.simplify(expression) != 0:
+        hint = f"{expression} vanishes there"
+        raise InputError("witness", "a point off every boundary", hint=hint)
+    if side == 0 or not expression.free_symbols:
+        return side, None
+    return side, sympy.factor(side * expression)
 
 
 class Signs:
@@ -57,6 +94,7 @@ class Signs:
     def __init__(self, witness: Witness | None = None) -> None:
         self.witness: Witness = {} if witness is None else witness
         self.conditions: set[sympy.Expr] = set()
+        self._point: _Point = frozenset(self.witness.items())
 
     def of(self, expression: sympy.Expr) -> int:
         """Return -1, 0 or 1.
@@ -65,24 +103,12 @@ class Signs:
         ------
         InputError
             If the expression vanishes at the witness but not everywhere: the witness then
-            lies on the boundary between two different answers.
+            lies on the boundary between two different answers. Or if the witness leaves a
+            symbol open.
         """
-        expression = sympy.sympify(expression)
-        number = value_at(expression, self.witness)
-        if abs(number) < _ZERO:
-            # Zero, or exact and merely small: sympy evaluates to as many digits as it needs.
-            exact = expression.subs(self.witness)
-            # Of a sum of radicals that is 0, sympy would look for a non-zero digit forever.
-            zero = sympy.expand(sympy.radsimp(exact)) == 0
-            if zero or not (exact.is_positive or exact.is_negative):
-                if sympy.simplify(expression) != 0:
-                    hint = f"{expression} vanishes there"
-                    raise InputError("witness", "a point off every boundary", hint=hint)
-                return 0
-            number = sympy.Integer(1 if exact.is_positive else -1)
-        side = 1 if number > 0 else -1
-        if expression.free_symbols:
-            self.conditions.add(sympy.factor(side * expression))
+        side, condition = _decision(sympy.sympify(expression), self._point)
+        if condition is not None:
+            self.conditions.add(condition)
         return side
 
 
@@ -108,4 +134,4 @@ def positive_between(
 
 def hold_at(conditions: frozenset[sympy.Expr], values: Witness) -> bool:
     """Tell whether every condition is positive, or zero as on the boundary, at `values`."""
-    return all(value_at(condition, values) > -_ZERO for condition in conditions)
+    return all(sign_of(condition.subs(values)) >= 0 for condition in conditions)

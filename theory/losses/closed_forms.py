@@ -5,21 +5,21 @@ orthonormal frame the problem falls apart into d such problems, which one ReLU l
 W_enc = W_decᵀ, b_enc = -λ/2, b_dec = 0.
 """
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
 
 import sympy
 
-from theory.codes.code import Code, dot
+from theory.codes.code import Atom, Code, dot
 from theory.codes.costs import Linear
 from theory.exact.errors import InputError
-from theory.exact.signs import Witness, value_at
+from theory.exact.signs import Signs, Witness, value_at
 from theory.exact.symbols import L1, ONEHOT_PROBABILITY, RADIUS
-from theory.laws.integration import Expectation, Piece, Point, piecewise_expectation
+from theory.laws.integration import Expectation, expectation
 from theory.laws.law import Law, one_hot_sets
-
-# Ends of chambers closer than this, to forty digits, are one.
-_APART = sympy.Rational(1, 10**20)
+from theory.laws.thresholds import corner_values, expectation_beyond
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,7 @@ class SoftThreshold:
     loss_above: sympy.Expr
 
 
+@cache
 def soft_threshold() -> SoftThreshold:
     """Return the minimiser of (r - f)² + λ f over f ≥ 0, and the minimum.
 
@@ -63,33 +64,6 @@ def soft_threshold() -> SoftThreshold:
         sympy.expand(loss.subs(f, 0)),
         sympy.expand(loss.subs(f, activation)),
     )
-
-
-def soft_threshold_pieces(
-    coordinate: Linear, above: sympy.Expr | None = None, below: sympy.Expr | None = None
-) -> list[Piece]:
-    """Return the pieces of x ↦ φ(|y·x|), φ changing its formula at the threshold λ/2.
-
-    Parameters
-    ----------
-    coordinate : Linear
-        y.
-    above, below : sympy.Expr in r, optional
-        φ on both sides; by default the loss h_λ.
-    """
-    h = soft_threshold()
-    high = h.loss_above if above is None else above
-    low = h.loss_below if below is None else below
-    minus = Linear(tuple(-y for y in coordinate.y))
-
-    def beyond(side: Linear) -> Piece:
-        return Piece(lambda x: high.subs(RADIUS, side(x)), [lambda x: side(x) - h.threshold])
-
-    def inside(x: Point) -> sympy.Expr:
-        return low.subs(RADIUS, coordinate(x))
-
-    within = [lambda x: h.threshold - coordinate(x), lambda x: h.threshold - minus(x)]
-    return [beyond(coordinate), beyond(minus), Piece(inside, within)]
 
 
 def orthogonal_frame_loss(code: Code, law: Law, witness: Witness | None = None) -> Expectation:
@@ -119,27 +93,49 @@ def orthogonal_frame_loss(code: Code, law: Law, witness: Witness | None = None) 
     >>> orthogonal_frame_loss(diagonal(), preset("shared"), {L1: sympy.Rational(1, 10)}).value
     lambda*(sqrt(2)*lambda**2 - 12*lambda + 24*sqrt(2))/48
     """
-    return _over_frame(code, law, witness, soft_threshold_pieces)
+    h = soft_threshold()
+    return _over_frame(frame_axes(code), law, witness, h.loss_below, h.loss_above)
 
 
 def _over_frame(
-    code: Code,
+    axes: Sequence[Atom],
     law: Law,
     witness: Witness | None,
-    pieces: Callable[[Linear], list[Piece]],
+    below: sympy.Expr,
+    above: sympy.Expr,
 ) -> Expectation:
-    """Return the sum over a frame's axes of the expectation of a piecewise polynomial."""
+    """Return Σ_k E φ(|u_k·x|), φ(r) = below up to the threshold, even in r, and above beyond."""
+    threshold = soft_threshold().threshold
     total, conditions = sympy.Integer(0), frozenset[sympy.Expr]()
-    for axis in _frame(code):
-        along = piecewise_expectation(law, pieces(Linear(axis)), witness)
-        total += along.value
-        conditions |= along.conditions
+    for axis in axes:
+        along = Linear(axis)
+        total += expectation(law, lambda x, along=along: below.subs(RADIUS, along(x)))
+        for u in (axis, tuple(-entry for entry in axis)):
+            more = expectation_beyond(law, u, above - below, threshold, witness)
+            total += more.value
+            conditions |= more.conditions
     return Expectation(sympy.factor(sympy.simplify(total)), conditions)
 
 
-def _frame(code: Code) -> list[tuple[sympy.Expr, ...]]:
-    """Return one atom of each antipodal pair."""
-    axes: list[tuple[sympy.Expr, ...]] = []
+class NoFrameError(InputError):
+    """The atoms are no orthogonal frame of antipodal pairs."""
+
+
+def frame_axes(code: Code) -> tuple[Atom, ...]:
+    """Return one atom of each antipodal pair of an orthonormal frame and its negatives.
+
+    Raises
+    ------
+    NoFrameError
+        If the atoms are not 2d unit atoms in orthogonal antipodal pairs.
+
+    Examples
+    --------
+    >>> from theory.codes.code import axis_aligned
+    >>> frame_axes(axis_aligned())
+    ((1, 0), (0, 1))
+    """
+    axes: list[Atom] = []
     paired = 0
     for atom in code.atoms:
         products = [sympy.simplify(dot(atom, axis)) for axis in axes]
@@ -151,10 +147,10 @@ def _frame(code: Code) -> list[tuple[sympy.Expr, ...]]:
             axes.clear()
             break
     if len(axes) != code.dimension or paired != code.dimension:
-        raise InputError(
+        raise NoFrameError(
             code.name, f"{2 * code.dimension} unit atoms in orthogonal antipodal pairs"
         )
-    return axes
+    return tuple(axes)
 
 
 @dataclass(frozen=True)
@@ -197,31 +193,29 @@ def frame_loss_for_every_l1(
     [(0, sqrt(2)), (sqrt(2), 2*sqrt(2)), (2*sqrt(2), oo)]
     """
     others = {} if witness is None else dict(witness)
-    chambers: list[Chamber] = []
-    low: sympy.Expr = sympy.S.Zero
-    # What `low` is at the witness; chambers are told apart there.
-    reached: sympy.Expr = sympy.S.Zero
-    probe: sympy.Expr = sympy.Rational(1, 128)
-    while low is not sympy.oo:
-        loss = orthogonal_frame_loss(code, law, {**others, L1: probe})
-        ends = {
-            end: value_at(end, others)
-            for condition in loss.conditions
-            for end in sympy.solve(condition, L1)
-        }
-        before = max((value for value in ends.values() if 0 < value < probe), default=reached)
-        if before > reached + _APART:
-            # The probe has jumped over an interval; look there first.
-            probe = (reached + before) / 2
-            continue
-        later = {end: value for end, value in ends.items() if value > probe}
-        after = min(later, key=later.__getitem__, default=sympy.oo)
-        chambers.append(Chamber(low, after, loss.value))
-        low = after
-        if low is not sympy.oo:
-            reached = later[after]
-            probe = reached + sympy.Rational(1, 16)
+    ends = [sympy.S.Zero, *_threshold_crossings(frame_axes(code), law, Signs(others)), sympy.oo]
+    chambers = []
+    for low, high in pairwise(ends):
+        # In the law's own units, whatever they are.
+        inside = (low + high) / 2 if high is not sympy.oo else 2 * low or sympy.S.One
+        at = {**others, L1: sympy.Rational(value_at(inside, others))}
+        chambers.append(Chamber(low, high, orthogonal_frame_loss(code, law, at).value))
     return tuple(chambers)
+
+
+def _threshold_crossings(axes: Sequence[Atom], law: Law, signs: Signs) -> list[sympy.Expr]:
+    """Return the λ > 0 at which λ/2 is |u_k·x| at a corner of a component, in ascending order.
+
+    Only there does the sum over the corners in `theory.laws.thresholds` change.
+    """
+    found: list[sympy.Expr] = []
+    for axis in axes:
+        for value in {v for part in law.components for v in corner_values(part, axis)}:
+            side = signs.of(value)
+            l1 = sympy.simplify(2 * side * value)
+            if side != 0 and all(signs.of(l1 - known) != 0 for known in found):
+                found.append(l1)
+    return sorted(found, key=lambda l1: value_at(l1, signs.witness))
 
 
 def tie_probability_for_every_l1(
@@ -309,9 +303,5 @@ def shrinkage(code: Code, law: Law, witness: Witness) -> Expectation:
     >>> sympy.simplify(left - (sympy.sqrt(2) - L1 / 2) ** 3 / (3 * sympy.sqrt(2)))
     0
     """
-    squared = soft_threshold().activation ** 2
-
-    def squared_activation(axis: Linear) -> list[Piece]:
-        return soft_threshold_pieces(axis, squared, sympy.S.Zero)
-
-    return _over_frame(code, law, witness, squared_activation)
+    kept = soft_threshold().activation ** 2
+    return _over_frame(frame_axes(code), law, witness, sympy.S.Zero, kept)

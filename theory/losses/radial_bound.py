@@ -19,8 +19,9 @@ import sympy
 from theory.exact.errors import InputError
 from theory.exact.signs import Witness
 from theory.exact.symbols import RADIUS
-from theory.laws.integration import Expectation, Piece, piecewise_expectation
+from theory.laws.integration import Expectation, expectation
 from theory.laws.law import Component, Law
+from theory.laws.thresholds import expectation_beyond
 from theory.losses.closed_forms import soft_threshold
 from theory.losses.relative_loss import relative_soft_threshold
 
@@ -78,18 +79,17 @@ def radial_bound(law: Law, witness: Witness, reconstruction: str = "squared") ->
     >>> radial_bound(preset("shared"), {L1: sympy.Rational(1, 10)}, "relative").value
     -lambda*(lambda - 3*sqrt(2))/6
     """
-    h = soft_threshold() if reconstruction == "squared" else relative_soft_threshold()
-    beyond = -1 if reconstruction == "relative" else 1
-    pieces = [
-        Piece(
-            lambda r: h.loss_above.subs(RADIUS, r[0]), [lambda r: beyond * (r[0] - h.threshold)]
-        ),
-        Piece(
-            lambda r: h.loss_below.subs(RADIUS, r[0]), [lambda r: beyond * (h.threshold - r[0])]
-        ),
-    ]
-    bound = piecewise_expectation(radial_law(law), pieces, witness)
-    return Expectation(sympy.factor(bound.value), bound.conditions)
+    if reconstruction == "relative":
+        # It is the large r that are given up.
+        h = relative_soft_threshold()
+        near, far = h.loss_above, h.loss_below
+    else:
+        h = soft_threshold()
+        near, far = h.loss_below, h.loss_above
+    radii = radial_law(law)
+    everywhere = expectation(radii, lambda r: near.subs(RADIUS, r[0]))
+    beyond = expectation_beyond(radii, (sympy.S.One,), far - near, h.threshold, witness)
+    return Expectation(sympy.factor(sympy.simplify(everywhere + beyond.value)), beyond.conditions)
 
 
 def is_symmetric(law: Law) -> bool:
