@@ -1,6 +1,7 @@
 """The best SAE known for a law, width and objective: random starts, the law's codes, a guess."""
 
 from collections.abc import Callable
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -54,6 +55,7 @@ def best_known(
     seed: int,
     known: Known | None,
     progress: Callable[[int, int], None] | None = None,
+    executor: Executor | None = None,
 ) -> Best:
     """Return the best of random starts, the law's codes, and an SAE's own stationary point.
 
@@ -72,6 +74,8 @@ def best_known(
         Looked up first, and added to.
     progress : callable, optional
         Called with how many starts are done, and of how many.
+    executor : concurrent.futures.Executor, optional
+        Runs the starts.
 
     Raises
     ------
@@ -84,7 +88,7 @@ def best_known(
     else:
         count = STARTS[objective.reconstruction] if starts is None else starts
         found = minimize_loss(law, width, objective, starts=count, seed=seed,
-                              progress=progress)  # fmt: skip
+                              executor=executor, progress=progress)  # fmt: skip
         if found.interrupted:
             raise KeyboardInterrupt
         loss = expected_loss(law, found.sae, objective)

@@ -7,6 +7,7 @@ activations for its own atoms, lies the amortisation gap.
 """
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -165,6 +166,7 @@ def cross_check(
     seed: int = 0,
     samples: int = 0,
     known: Known | None = None,
+    executor: Executor | None = None,
     progress: Progress | None = None,
 ) -> CrossCheck:
     """Hold a trained SAE against the optimum of its law, width and objective.
@@ -183,6 +185,8 @@ def cross_check(
         If positive, a Monte Carlo estimate from so many samples is added.
     known : dict, optional
         Optima of earlier checks; looked up first, and added to.
+    executor : concurrent.futures.Executor, optional
+        Runs the starts; the result does not depend on it.
     progress : callable, optional
         Called with how many starts are done, and of how many.
 
@@ -217,7 +221,7 @@ def cross_check(
             )
     if objective_used.has_minimum and objective_used.l1 > 0:
         optimum = best_known(
-            law, sae.d_sae, objective_used, polished, starts, seed, known, progress
+            law, sae.d_sae, objective_used, polished, starts, seed, known, progress, executor
         )
     if objective.l1 == 0:
         notes.append(
@@ -336,6 +340,7 @@ def cross_check_all(
     starts: int | None = None,
     seed: int = 0,
     samples: int = 0,
+    executor: Executor | None = None,
     progress: Progress | None = None,
 ) -> list[tuple[str, CrossCheck]]:
     """Check several SAEs of one law, each optimum once.
@@ -350,7 +355,7 @@ def cross_check_all(
             # One SAE shows its starts, several show how many are done.
             check = cross_check(
                 law, sae, objective, starts=starts, seed=seed, samples=samples, known=known,
-                progress=progress if len(saes) == 1 else None,
+                executor=executor, progress=progress if len(saes) == 1 else None,
             )  # fmt: skip
             done.append((name, check))
             if progress is not None and len(saes) > 1:
