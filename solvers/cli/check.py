@@ -27,6 +27,7 @@ from solvers.cli.options import (
     add_search,
     check_suffix,
     check_weights,
+    law_of,
     print_result,
     progress_of,
     whole,
@@ -39,7 +40,6 @@ from solvers.runtime.parallel import pool
 from solvers.studies.cross_check import CrossCheck, cross_check_all, objective_for
 from theory.exact.errors import InputError
 from theory.laws.law import Law
-from theory.laws.law_files import load_law
 
 EXAMPLES = (
     "sae-theory check shared sae.npz --l1 0.1 --report sae.html",
@@ -75,7 +75,7 @@ def run(options: argparse.Namespace) -> int:
     for name, least in (("starts", 1), ("seed", 0), ("sampled", 0)):
         if getattr(options, name) is not None:
             check_whole(name, getattr(options, name), least, _LARGEST_COUNT)
-    law = load_law(options.law)
+    law = law_of(options)
     saes = [
         (name, sae, _objective(options, name, sae, law))
         for weights in options.weights

@@ -21,7 +21,7 @@ from theory.laws.law_files import load_law
 
 EXAMPLES = (
     "sae-theory derive setting --format html --out pages",
-    "sae-theory derive independent:onehot_probability=1/3 --code diagonal --out mine",
+    "sae-theory derive shared:onehot_probability=1/3 --code diagonal --out mine",
 )
 
 

@@ -17,6 +17,7 @@ from solvers.cli.options import (
     add_plot,
     add_search,
     check_plot,
+    law_of,
     objective_of,
     print_result,
     search_of,
@@ -24,7 +25,6 @@ from solvers.cli.options import (
 from solvers.optima.descent import DYNAMICS
 from solvers.optima.landscape import landscape
 from solvers.presentation.landscape_report import landscape_document, landscape_text
-from theory.laws.law_files import load_law
 
 EXAMPLES = (
     "sae-theory landscape shared --latents 4 --l1 0.1 --starts 64 --workers 1",
@@ -49,7 +49,7 @@ def run(options: argparse.Namespace) -> int:
     """Run the command and return its exit status."""
     objective = objective_of(options)
     check_plot(options.plot)
-    law = load_law(options.law)
+    law = law_of(options)
     with search_of(options) as search:
         found = landscape(
             law,

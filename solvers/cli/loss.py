@@ -12,6 +12,7 @@ from solvers.cli.options import (
     add_objective,
     add_output,
     check_weights,
+    law_of,
     objective_of,
     print_result,
     progress_of,
@@ -19,7 +20,6 @@ from solvers.cli.options import (
 from solvers.losses.expected_loss import expected_loss
 from solvers.presentation.results import loss_document, loss_text
 from theory.exact.errors import InputError
-from theory.laws.law_files import load_law
 
 EXAMPLES = (
     "sae-theory loss shared sae.npz --l1 0.1",
@@ -44,11 +44,11 @@ def run(options: argparse.Namespace) -> int:
     """Run the command and return its exit status."""
     objective = objective_of(options)
     check_weights(options.weights)
+    law, sae = law_of(options), load_checkpoint(options.weights, options.instance)
+    if sae.d_in != law.dimension:
+        expected = f"d_in = {law.dimension}, the dimension of the law {options.law}"
+        raise InputError("W_enc", expected, sae.d_in, where=options.weights)
     with progress_of(options, "exact loss"):
-        law, sae = load_law(options.law), load_checkpoint(options.weights, options.instance)
-        if sae.d_in != law.dimension:
-            expected = f"d_in = {law.dimension}, the dimension of the law {options.law}"
-            raise InputError("W_enc", expected, sae.d_in, where=options.weights)
         loss = expected_loss(law, sae, objective)
     print_result(options, loss_document(loss), loss_text(loss, sae))
     return 0

@@ -20,6 +20,7 @@ from solvers.cli.options import (
     add_search,
     check_plot,
     check_suffix,
+    law_of,
     objective_of,
     print_result,
     progress_of,
@@ -30,10 +31,9 @@ from solvers.presentation.certificate_report import certificate_document, certif
 from solvers.presentation.results import optimum_document, optimum_text
 from theory.exact.errors import InputError
 from theory.laws.law import Law
-from theory.laws.law_files import load_law
 
 EXAMPLES = (
-    "sae-theory optimum independent --latents 4 --l1 0.1 --certify",
+    "sae-theory optimum shared --latents 4 --l1 0.1 --certify",
     "sae-theory optimum shared --latents 8 --l1 0.1 --starts 16 --save best.npz --plot best.svg",
 )
 
@@ -78,7 +78,7 @@ def run(options: argparse.Namespace) -> int:
     if options.save is not None:
         check_suffix(options.save, ".npz")
     check_plot(options.plot)
-    law = load_law(options.law)
+    law = law_of(options)
     # First, for it refuses what it does not cover.
     certificate = _certificate(options, law, objective)
     with search_of(options) as search:

@@ -15,6 +15,8 @@ from solvers.runtime.files import check_writable
 from solvers.runtime.parallel import pool
 from solvers.runtime.progress import ProgressLine
 from theory.exact.errors import InputError
+from theory.laws.law import Law
+from theory.laws.law_files import load_law
 
 LAW = (
     "a preset, shared, independent or two-features, with settings or without "
@@ -138,6 +140,12 @@ def progress_of(
     if options.quiet or sys.stderr is None:
         return nullcontext()
     return ProgressLine(label, total)
+
+
+def law_of(options: argparse.Namespace) -> Law:
+    """Return LAW; one of thousands of active sets takes seconds to build."""
+    with progress_of(options, "law"):
+        return load_law(options.law)
 
 
 class Search(TypedDict):

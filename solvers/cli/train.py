@@ -15,6 +15,7 @@ from solvers.cli.options import (
     add_objective,
     add_output,
     add_seed,
+    law_of,
     objective_of,
     print_result,
     progress_of,
@@ -23,7 +24,6 @@ from solvers.cli.options import (
 from solvers.optima.train import STARTS, Schedule, train
 from solvers.presentation.results import training_document, training_text
 from theory.exact.errors import InputError
-from theory.laws.law_files import load_law
 
 EXAMPLES = (
     "sae-theory train shared --latents 4 --l1 0.1 --samples 2e4 --save trained",
@@ -65,7 +65,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run the command and return its exit status."""
-    objective, law = objective_of(options), load_law(options.law)
+    objective, law = objective_of(options), law_of(options)
     if options.save is not None:
         try:
             options.save.mkdir(parents=True, exist_ok=True)

@@ -148,7 +148,7 @@ def test_not_enough_memory_is_one_line(
     def full(*_: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr("solvers.cli.train.load_law", full)
+    monkeypatch.setattr("solvers.cli.train.law_of", full)
     refused(capsys, ["train", "shared", "--latents", "2", "--l1", "1"], "not enough memory")
 
 

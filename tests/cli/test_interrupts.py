@@ -108,7 +108,11 @@ def test_while_working(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    def begin(_: ProgressLine) -> None:
+    enter = ProgressLine.__enter__
+
+    def begin(line: ProgressLine) -> ProgressLine:
+        if line.label == "law":
+            return enter(line)
         raise KeyboardInterrupt
 
     monkeypatch.setattr(ProgressLine, "__enter__", begin)
