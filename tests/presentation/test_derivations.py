@@ -257,7 +257,7 @@ def test_bad_input_is_one_line_and_status_2(
     (tmp_path / "zero.json").write_text("[[1, 0], [0, 0]]")
     (tmp_path / "text.json").write_text('"diagonal"')
     before = sorted(tmp_path.iterdir())
-    status = main([argument.format(dir=tmp_path) for argument in arguments])
+    status = main([argument.format(dir=tmp_path) for argument in [*arguments, "--quiet"]])
     said = capsys.readouterr()
     assert (status, said.out, said.err.count("\n")) == (2, "", 1)
     assert message in said.err

@@ -169,7 +169,7 @@ def test_verify_json_and_text(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     some = verify(["ratio", "lower-loss-second"])
-    monkeypatch.setattr("solvers.cli.commands.verify", lambda *_, **__: some)
+    monkeypatch.setattr("solvers.cli.verify.verify", lambda *_, **__: some)
     assert main(["verify", "--json"]) == 0
     document: dict[str, Any] = json.loads(capsys.readouterr().out)
     for claim in document["claims"]:

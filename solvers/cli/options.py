@@ -1,0 +1,187 @@
+"""What several commands share: law, objective, search, output."""
+
+import argparse
+import sys
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+from solvers.autoencoders.objective import DECODERS, RECONSTRUCTIONS, SPARSITIES, Objective
+from solvers.cli.interrupts import leaving_on_interrupt
+from solvers.optima.search import Search
+from solvers.presentation.results import to_json
+from solvers.runtime.files import check_writable
+from solvers.runtime.parallel import pool
+from solvers.runtime.progress import ProgressLine
+from theory.exact.errors import InputError
+from theory.laws.law import Law
+from theory.laws.law_files import load_law
+
+LAW = (
+    "a preset, shared, independent or two-features, with settings or without "
+    "(independent:onehot_probability=0.25,amplitude=2; two-features:first_alone=0.5,both=0.5), "
+    "or the path of a JSON law file"
+)
+
+
+def whole(text: str) -> int:
+    """Return a whole number, also from a notation such as 1e6; argparse reports any other.
+
+    Examples
+    --------
+    >>> whole("1e6"), whole("-3"), whole("12345678901234567891")
+    (1000000, -3, 12345678901234567891)
+    >>> whole("2.5")
+    Traceback (most recent call last):
+    ...
+    argparse.ArgumentTypeError: expected a whole number, got '2.5'
+    """
+    try:
+        return int(text)
+    except ValueError:
+        pass
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not value.is_integer():
+        raise argparse.ArgumentTypeError(f"expected a whole number, got {text[:40]!r}")
+    return int(value)
+
+
+def add_law(parser: argparse.ArgumentParser) -> None:
+    """Add LAW."""
+    parser.add_argument("law", metavar="LAW", help=LAW)
+
+
+def add_latents(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
+    """Add --latents."""
+    text = "width" if required else "width, unless it is an axis"
+    parser.add_argument("--latents", type=whole, required=required, metavar="N", help=text)
+
+
+def add_seed(parser: argparse.ArgumentParser) -> None:
+    """Add --seed."""
+    parser.add_argument("--seed", type=whole, default=0, metavar="S",
+                        help="fixes what is random (default: %(default)s)")  # fmt: skip
+
+
+def add_search(
+    parser: argparse.ArgumentParser,
+    *,
+    starts: int | None,
+    starts_help: str = "random starts (default: %(default)s)",
+    workers: int | None,
+) -> None:
+    """Add --starts, --seed and --workers; `workers` None is one process a core."""
+    parser.add_argument("--starts", type=whole, default=starts, metavar="K", help=starts_help)
+    add_seed(parser)
+    told = "one a core" if workers is None else "%(default)s, which is best for short starts"
+    parser.add_argument("--workers", type=whole, default=workers, metavar="W",
+                        help=f"processes that share the work (default: {told})")  # fmt: skip
+
+
+def add_plot(parser: argparse.ArgumentParser, what: str) -> None:
+    """Add --plot."""
+    parser.add_argument("--plot", type=Path, metavar="FILE", help=f"{what} (.png, .svg, .pdf)")
+
+
+def add_instance(parser: argparse.ArgumentParser) -> None:
+    """Add --instance."""
+    parser.add_argument("--instance", type=whole, metavar="I",
+                        help="which SAE of a file that holds several, from 0")  # fmt: skip
+
+
+def add_output(parser: argparse.ArgumentParser) -> None:
+    """Add --json and --quiet."""
+    parser.add_argument("--json", action="store_true", help="print one JSON object, nothing else")
+    parser.add_argument("--quiet", action="store_true", help="no progress on standard error")
+
+
+def add_objective(
+    parser: argparse.ArgumentParser, *, from_file: bool = False, l1_required: bool = True
+) -> None:
+    """Add the objective's options; `from_file` if what is not given comes with the weights."""
+    group = parser.add_argument_group(
+        "objective",
+        "E ‖x - x̂‖² + λ E Σ f_i + μ (‖W_enc‖² + ‖W_dec‖²); no ½, no division by d"
+        + (";\nby default that of the library which wrote the weights" if from_file else ""),
+    )
+    group.add_argument("--l1", type=float, required=l1_required and not from_file, metavar="λ",
+                       help="coefficient λ ≥ 0")  # fmt: skip
+    told = "the file's" if from_file else "%(default)s"
+    for name, choices in (
+        ("reconstruction", RECONSTRUCTIONS),
+        ("sparsity", SPARSITIES),
+        ("decoder", DECODERS),
+    ):
+        group.add_argument(f"--{name}", default=None if from_file else choices[0],
+                           help=f"{' | '.join(choices)} (default: {told})")  # fmt: skip
+    group.add_argument("--weight-decay", type=float, default=None if from_file else 0.0,
+                       metavar="μ", help=f"coefficient μ ≥ 0 (default: {told})")  # fmt: skip
+
+
+def objective_of(options: argparse.Namespace) -> Objective:
+    """Return the objective that the options describe."""
+    return Objective(
+        l1=options.l1,
+        reconstruction=options.reconstruction,
+        sparsity=options.sparsity,
+        decoder=options.decoder,
+        weight_decay=options.weight_decay,
+    )
+
+
+def progress_of(
+    options: argparse.Namespace, label: str, total: int | None = None
+) -> AbstractContextManager[ProgressLine | None]:
+    """Return what says on standard error how far the work is, unless that is not wanted."""
+    if options.quiet or sys.stderr is None:
+        return nullcontext()
+    return ProgressLine(label, total)
+
+
+def law_of(options: argparse.Namespace) -> Law:
+    """Return LAW; one of thousands of active sets takes seconds to build."""
+    with progress_of(options, "law"):
+        return load_law(options.law)
+
+
+@contextmanager
+def search_of(options: argparse.Namespace, label: str = "starts") -> Iterator[Search]:
+    """Yield how to search, with its progress shown and its processes running meanwhile."""
+    with (
+        progress_of(options, label, options.starts) as line,
+        pool(options.workers, options.starts or sys.maxsize) as executor,
+    ):
+        yield Search(starts=options.starts, seed=options.seed, executor=executor, progress=line)
+
+
+def check_plot(path: Path | None) -> None:
+    """Raise `InputError` if a figure that was asked for cannot be written there."""
+    if path is not None:
+        # Matplotlib takes half a second to import; only figures need it.
+        with leaving_on_interrupt():
+            from solvers.presentation.figures import check_figure_path  # noqa: PLC0415
+
+        check_figure_path(path)
+        check_writable(path)
+
+
+def check_suffix(path: Path, *suffixes: str) -> None:
+    """Raise `InputError` if a file of another kind was asked for, or it cannot be written."""
+    if path.suffix.lower() not in suffixes:
+        raise InputError(path, f"a file ending in {' or '.join(suffixes)}")
+    check_writable(path)
+
+
+def check_weights(text: str) -> None:
+    """Raise `InputError` for a name of no letters, which would be the current folder."""
+    if not text:
+        raise InputError("WEIGHTS", "a file or folder, not an empty name")
+
+
+def print_result(options: argparse.Namespace, document: dict[str, Any], text: str) -> None:
+    """Print the result as text, or with --json as one JSON object."""
+    print(to_json(document) if options.json else text)
