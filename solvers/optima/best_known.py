@@ -115,7 +115,7 @@ def code_saes(law: Law, width: int, l1: float) -> Iterator[tuple[str, Sae]]:
     """Yield SAEs of a width that soft-threshold along a law's codes, with the code's name.
 
     Of a code with fewer atoms than latents some atoms have several latents; of one with more,
-    several choices of atoms are yielded. Beside each code stands that of all their atoms.
+    several choices of atoms are yielded. Where all codes have room together, they come last.
 
     Examples
     --------
@@ -124,7 +124,7 @@ def code_saes(law: Law, width: int, l1: float) -> Iterator[tuple[str, Sae]]:
     ['axis-aligned', 'diagonal', 'axis-aligned and diagonal']
     """
     named = {code.name: np.array(code.atoms, dtype=np.float64) for code in codes_of(law)}
-    if len(named) > 1:
+    if len(named) > 1 and sum(map(len, named.values())) <= width:
         named[" and ".join(named)] = np.vstack(list(named.values()))
     for name, atoms in named.items():
         count = len(atoms)

@@ -96,12 +96,13 @@ def test_optimum_text_shows_angles(capsys: pytest.CaptureFixture[str]) -> None:
 def test_optimum_says_when_it_has_not_converged(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from solvers.cli import commands  # noqa: PLC0415
+    from solvers.optima import best_known  # noqa: PLC0415
 
-    original = commands.minimize_loss
+    original = best_known.minimize_loss
     monkeypatch.setattr(
-        commands, "minimize_loss", lambda *a, **k: original(*a, **{**k, "max_iterations": 1})
+        best_known, "minimize_loss", lambda *a, **k: original(*a, **{**k, "max_iterations": 1})
     )
+    monkeypatch.setattr(best_known, "code_saes", lambda *_: iter(()))
     _, out, _ = run(capsys, "optimum", "shared", "--latents", 4, "--l1", 0.1, "--starts", 2)
     assert "the best start has not converged" in out
 
