@@ -15,9 +15,9 @@ from solvers.autoencoders.checkpoints.load import (
     load_checkpoints,
 )
 from solvers.autoencoders.objective import Objective
-from solvers.bounds.certificate import Certificate, certify
 from solvers.losses.expected_loss import expected_loss
 from solvers.optima.best_known import best_known
+from solvers.optima.certified import certified_optimum
 from solvers.optima.search import Search
 from solvers.optima.train import Schedule, train
 from solvers.presentation.certificate_report import certificate_document, certificate_text
@@ -223,18 +223,26 @@ def run_optimum(options: argparse.Namespace) -> int:
             raise InputError(f"{options.save}: expected a file ending in .npz")
         check_writable(options.save)
     check_plot(options.plot)
-    # First, for it refuses what it does not cover.
-    certificate = _certificate(options, law, objective)
+    search = Search(starts=options.starts, seed=options.seed, progress=ProgressLine("starts"))
+    certificate = None
+    if not options.certify:
+        _check_without_certificate(options)
     try:
-        optimum = best_known(
-            law,
-            options.latents,
-            objective,
-            Search(starts=options.starts, seed=options.seed, progress=ProgressLine("starts")),
-        )
+        if options.certify:
+            optimum, certificate = certified_optimum(
+                law, options.latents, objective, search,
+                gap=DEFAULT_GAP if options.gap is None else options.gap,
+                claimed=options.claimed, any_b_dec=options.any_b_dec,
+                progress=ProgressLine("boxes"),
+            )  # fmt: skip
+        else:
+            optimum = best_known(law, options.latents, objective, search)
     except InputError as error:
         # What Python calls n_latents is --latents here.
-        raise InputError(f"--{str(error).removeprefix('n_')}") from None
+        named = error.named(error.what.removeprefix("n_"))
+        if options.certify:
+            raise named.inside("--certify") from None
+        raise InputError(f"--{named}") from None
     if options.save is not None:
         optimum.sae.save(options.save)
     if options.plot is not None:
@@ -251,32 +259,14 @@ def run_optimum(options: argparse.Namespace) -> int:
     return 1 if certificate is not None and certificate.refuted else 0
 
 
-def _certificate(
-    options: argparse.Namespace, law: Law, objective: Objective
-) -> Certificate | None:
-    if not options.certify:
-        for option, given in (
-            ("--any-b-dec", options.any_b_dec),
-            ("--claimed", options.claimed is not None),
-            ("--gap", options.gap is not None),
-        ):
-            if given:
-                raise InputError(f"{option}: expected beside --certify only")
-        return None
-    try:
-        return certify(
-            law,
-            options.latents,
-            objective,
-            gap=DEFAULT_GAP if options.gap is None else options.gap,
-            claimed=options.claimed,
-            any_b_dec=options.any_b_dec,
-            seed=options.seed,
-            progress=ProgressLine("boxes"),
-        )
-    except InputError as error:
-        # What Python calls n_latents is --latents here.
-        raise InputError(f"--certify: {str(error).removeprefix('n_')}") from None
+def _check_without_certificate(options: argparse.Namespace) -> None:
+    for option, given in (
+        ("--any-b-dec", options.any_b_dec),
+        ("--claimed", options.claimed is not None),
+        ("--gap", options.gap is not None),
+    ):
+        if given:
+            raise InputError(option, "beside --certify only")
 
 
 def run_train(options: argparse.Namespace) -> int:
