@@ -223,11 +223,11 @@ def run_optimum(options: argparse.Namespace) -> int:
             raise InputError(f"{options.save}: expected a file ending in .npz")
         check_writable(options.save)
     check_plot(options.plot)
-    search = Search(starts=options.starts, seed=options.seed, progress=ProgressLine("starts"))
     certificate = None
     if not options.certify:
         _check_without_certificate(options)
     try:
+        search = Search(starts=options.starts, seed=options.seed, progress=ProgressLine("starts"))
         if options.certify:
             optimum, certificate = certified_optimum(
                 law, options.latents, objective, search,
