@@ -10,15 +10,17 @@ A bound for every b_dec is the radial one, or on demand that of `solvers.bounds.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from solvers.autoencoders.autoencoder import Autoencoder
 from solvers.autoencoders.objective import Objective
 from solvers.bounds.b_dec_search import EveryBDec
 from solvers.bounds.dictionary_search import TURN, Budget, PathSearch, Progress
-from solvers.bounds.radial_bound import lower_bound
+from solvers.bounds.radial_bound import LowerBound, lower_bound
 from solvers.bounds.sector_losses import SectorLosses
 from solvers.laws.arrays import LawArrays, law_arrays
 from solvers.runtime.arguments import check_number, check_type, check_whole
@@ -102,6 +104,12 @@ class Certificate:
         return max(0.0, 1.0 - self.any_b_dec_bound / self.any_b_dec_optimum)
 
     @property
+    def bound(self) -> LowerBound:
+        """What is proven of every SAE of the width, whatever its b_dec."""
+        by = "certificate for every b_dec" if self.searched_b_dec else "radial bound"
+        return LowerBound(self.any_b_dec_bound, 0.0, by)
+
+    @property
     def decoder(self) -> list[list[float]]:
         """The atoms of the best dictionary, one a row."""
         return [[math.cos(angle), math.sin(angle)] for angle in self.angles]
@@ -115,6 +123,7 @@ def certify(
     gap: float = 1e-3,
     claimed: float | None = None,
     any_b_dec: bool = False,
+    known: Sequence[Autoencoder] = (),
     max_boxes: int = 20_000_000,
     max_seconds: float = 600.0,
     seed: int = 0,
@@ -136,8 +145,12 @@ def certify(
         What is claimed to be the least best-activation loss: with b_dec = 0, or with
         `any_b_dec` over every b_dec.
     any_b_dec : bool
-        Whether to search over b_dec too, which takes a minute where the rest takes a second;
-        without it `any_b_dec_bound` is the radial bound.
+        Whether to search over b_dec too, which takes a minute or two where the rest takes
+        seconds; without it `any_b_dec_bound` is the radial bound.
+    known : sequence of Autoencoder
+        SAEs of this width, such as the best that minimising has found: dictionaries are also
+        sought from theirs, with b_dec = 0 and with their b_dec, so that none of them does better
+        than the best that is reported.
     max_boxes, max_seconds : int ≥ 1, float > 0
         What each of the two searches may spend; looked at between levels.
     seed : int ≥ 0
@@ -167,22 +180,28 @@ def certify(
     >>> round(three.optimum, 4), three.complete, three.lower_bound > 1.5 * four.optimum
     (0.1062, True, True)
     """
+    check_certifiable(law, n_latents, objective, gap, claimed)
     budget = Budget(max_boxes, max_seconds)
-    _check_problem(law, n_latents, objective)
-    _check_settings(gap, claimed, budget, seed)
+    _check_settings(budget, seed)
+    for sae in known:
+        if sae.W_dec.shape != (n_latents, 2):
+            raise InputError("known", f"SAEs of {n_latents} atoms in the plane", sae.W_dec.shape)
     arrays = law_arrays(law)
     radial = lower_bound(law, Objective(objective.l1), n_latents)
     losses, starts = SectorLosses(arrays, objective.l1), _starts(arrays, n_latents, seed)
 
     search = PathSearch(losses, n_latents)
-    search.seek(starts)
+    directions = [np.arctan2(sae.W_dec[:, 1], sae.W_dec[:, 0]) for sae in known]
+    search.seek(np.array([*starts, *directions]))
     attained = search.optimum - radial.value <= radial.error + search.margin
     at_least = search.optimum if attained else max(radial.value - radial.error, 0.0)
     complete = attained or search.run(gap, budget, progress)
     proven = min(max(search.proven, at_least), search.optimum)
 
     every = EveryBDec(arrays, objective.l1, n_latents, at_least)
-    every.seek(search.angles[None], np.zeros((1, 2)))
+    every.seek(
+        np.array([search.angles, *directions]), np.array([(0, 0), *(sae.b_dec for sae in known)])
+    )
     by_squares = any_b_dec and not attained and not search.interrupted
     interrupted = search.interrupted
     if by_squares:
@@ -254,7 +273,10 @@ def _covers(n_latents: int, objective: Objective, by_squares: bool) -> str:
     )
 
 
-def _check_problem(law: Law, n_latents: int, objective: Objective) -> None:
+def check_certifiable(
+    law: Law, n_latents: int, objective: Objective, gap: float = 0.5, claimed: float | None = None
+) -> None:
+    """Raise `InputError` unless `certify` covers a law, width and objective, gap and claim."""
     check_type("law", law, Law)
     check_type("objective", objective, Objective)
     if law.dimension != 2:
@@ -275,14 +297,14 @@ def _check_problem(law: Law, n_latents: int, objective: Objective) -> None:
     if objective.weight_decay != 0:
         hint = "the bound without it holds with it too"
         raise InputError("weight_decay", "0 for a certificate", objective.weight_decay, hint=hint)
+    check_number("gap", gap, above=0, below=1)
+    if claimed is not None:
+        check_number("claimed", claimed, least=0)
 
 
-def _check_settings(gap: float, claimed: float | None, budget: Budget, seed: int) -> None:
+def _check_settings(budget: Budget, seed: int) -> None:
     check_whole("max_boxes", budget.boxes, 1, _LARGEST_COUNT)
     check_whole("seed", seed, 0, _LARGEST_COUNT)
-    check_number("gap", gap, above=0, below=1)
     # Without a limit it is infinite.
     if budget.seconds != math.inf:
         check_number("max_seconds", budget.seconds, above=0)
-    if claimed is not None:
-        check_number("claimed", claimed, least=0)

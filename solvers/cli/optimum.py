@@ -8,7 +8,6 @@ import argparse
 from pathlib import Path
 
 from solvers.autoencoders.objective import Objective
-from solvers.bounds.certificate import Certificate, certify
 from solvers.cli.dispatch import as_option
 from solvers.cli.interrupts import INTERRUPTED
 from solvers.cli.options import (
@@ -21,12 +20,13 @@ from solvers.cli.options import (
     check_plot,
     check_suffix,
     law_of,
+    line_of,
     objective_of,
     print_result,
-    progress_of,
     search_of,
 )
 from solvers.optima.best_known import best_known
+from solvers.optima.certified import Certified, certified_optimum
 from solvers.presentation.certificate_report import certificate_document, certificate_text
 from solvers.presentation.results import optimum_document, optimum_text
 from theory.exact.errors import InputError
@@ -79,10 +79,15 @@ def run(options: argparse.Namespace) -> int:
         check_suffix(options.save, ".npz")
     check_plot(options.plot)
     law = law_of(options)
-    # First, for it refuses what it does not cover.
-    certificate = _certificate(options, law, objective)
-    with search_of(options) as search:
-        optimum = best_known(law, options.latents, objective, search)
+    certificate = None
+    if options.certify:
+        optimum, certificate = _certified(options, law, objective)
+    else:
+        for name in ("any_b_dec", "claimed", "gap"):
+            if getattr(options, name) is not None:
+                raise InputError(name, "beside --certify only")
+        with search_of(options) as search:
+            optimum = best_known(law, options.latents, objective, search)
     if options.save is not None:
         optimum.sae.save(options.save)
     if options.plot is not None:
@@ -99,25 +104,18 @@ def run(options: argparse.Namespace) -> int:
     return 1 if certificate is not None and certificate.refuted else 0
 
 
-def _certificate(
-    options: argparse.Namespace, law: Law, objective: Objective
-) -> Certificate | None:
-    if not options.certify:
-        for name in ("any_b_dec", "claimed", "gap"):
-            if getattr(options, name) is not None:
-                raise InputError(name, "beside --certify only")
-        return None
+def _certified(options: argparse.Namespace, law: Law, objective: Objective) -> Certified:
     try:
-        with progress_of(options, "boxes") as progress:
-            return certify(
+        with search_of(options) as search:
+            return certified_optimum(
                 law,
                 options.latents,
                 objective,
+                search,
                 gap=_GAP if options.gap is None else options.gap,
                 claimed=options.claimed,
                 any_b_dec=bool(options.any_b_dec),
-                seed=options.seed,
-                progress=progress,
+                progress=line_of(options, "boxes"),
             )
     except InputError as error:
         raise as_option(error, options).inside("--certify") from None

@@ -137,9 +137,15 @@ def progress_of(
     options: argparse.Namespace, label: str, total: int | None = None
 ) -> AbstractContextManager[ProgressLine | None]:
     """Return what says on standard error how far the work is, unless that is not wanted."""
-    if options.quiet or sys.stderr is None:
-        return nullcontext()
-    return ProgressLine(label, total)
+    line = line_of(options, label, total)
+    return nullcontext() if line is None else line
+
+
+def line_of(
+    options: argparse.Namespace, label: str, total: int | None = None
+) -> ProgressLine | None:
+    """Return a line of progress that speaks only when it is told something, if it is wanted."""
+    return None if options.quiet or sys.stderr is None else ProgressLine(label, total)
 
 
 def law_of(options: argparse.Namespace) -> Law:

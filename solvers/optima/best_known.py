@@ -1,6 +1,6 @@
 """The best SAE known for a law, width and objective: from the law's codes, and random starts."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TypeAlias
@@ -74,14 +74,13 @@ def best_known(
     check_width(width)
     objective.check_has_minimum()
     others = {} if others is None else others
-    own = [Candidate(name, end.solution, end.converged) for name, end in others.items()]
     key = (law, width, objective)
     if known is not None and key in known:
         best = known[key]
-        for rival in own:
-            if rival.solution.loss.total < best.total * (1 - _ALIKE):
-                best = replace(best, **rival._asdict())
+        for name, end in others.items():
+            best = better(best, name, end)
     else:
+        own = [Candidate(name, end.solution, end.converged) for name, end in others.items()]
         ends: list[Candidate] = []
         try:
             ends = _from_codes(law, width, objective, search)
@@ -93,6 +92,22 @@ def best_known(
     if known is not None and not best.interrupted:
         known[key] = best
     return best
+
+
+def better(optimum: Optimum, found: str, end: Polished) -> Optimum:
+    """Return the optimum, or one that was found otherwise if that is better by more than rounding.
+
+    Parameters
+    ----------
+    optimum : Optimum
+    found : str
+        What led to the other.
+    end : Polished
+        The other.
+    """
+    if end.total < optimum.total * (1 - _ALIKE):
+        return replace(optimum, solution=end.solution, found=found, converged=end.converged)
+    return optimum
 
 
 def _from_codes(law: Law, width: int, objective: Objective, search: Search) -> list[Candidate]:
@@ -115,7 +130,7 @@ def code_saes(law: Law, width: int, l1: float) -> Iterator[tuple[str, Sae]]:
     """Yield SAEs of a width that soft-threshold along a law's codes, with the code's name.
 
     Of a code with fewer atoms than latents some atoms have several latents; of one with more,
-    several choices of atoms are yielded. Beside each code stands that of all their atoms.
+    several choices of atoms are yielded. Where all codes have room together, they come last.
 
     Examples
     --------
@@ -124,19 +139,26 @@ def code_saes(law: Law, width: int, l1: float) -> Iterator[tuple[str, Sae]]:
     ['axis-aligned', 'diagonal', 'axis-aligned and diagonal']
     """
     named = {code.name: np.array(code.atoms, dtype=np.float64) for code in codes_of(law)}
-    if len(named) > 1:
+    if len(named) > 1 and sum(map(len, named.values())) <= width:
         named[" and ".join(named)] = np.vstack(list(named.values()))
     for name, atoms in named.items():
         count = len(atoms)
         firsts = [0] if count <= width else range(0, count, -(-count // _CHOICES))
         for first in firsts:
-            yield name, _code_sae(atoms[(first + np.arange(min(count, width))) % count], width, l1)
+            yield name, code_sae(atoms[(first + np.arange(min(count, width))) % count], width, l1)
 
 
-def _code_sae(atoms: Array, width: int, l1: float) -> Sae:
-    """Return a soft-thresholding SAE of atoms, filled up with the same ones."""
+def code_sae(atoms: Array, width: int, l1: float, b_dec: Sequence[float] = ()) -> Sae:
+    """Return an SAE that soft-thresholds along atoms, filled up with the same ones.
+
+    Examples
+    --------
+    >>> code_sae(np.array([[1.0], [-1.0]]), 3, 0.1).b_enc.tolist()
+    [-0.025, -0.05, -0.025]
+    """
     index = np.arange(width) % len(atoms)
     # Latents of one atom share its activation.
     share = np.bincount(index)[index]
     filled = atoms[index]
-    return Sae((filled / share[:, None]).T, -l1 / 2 / share, filled, np.zeros(atoms.shape[1]))
+    b = np.array(b_dec) if len(b_dec) else np.zeros(atoms.shape[1])
+    return Sae((filled / share[:, None]).T, (-l1 / 2 - filled @ b) / share, filled, b)

@@ -6,10 +6,12 @@ from solvers.bounds.radial_bound import LowerBound
 from solvers.losses.solution import Solved
 from theory.exact.errors import InputError
 
-#: A lower bound this close, relatively, is attained: minimisers leave so much.
+#: A lower bound is attained if no more than this share of what can be gained is left.
 ATTAINED = 1e-9
-#: Losses are the same if they differ by less than this share of the zero code's.
+#: Losses are the same if they differ by less than this share of what can be gained.
 SAME = 1e-8
+# What rounding does to a loss, as a share of the zero code's.
+_ROUNDING = 1e-14
 #: A best loss that fewer starts reached than this was found by luck.
 OFTEN = 8
 
@@ -93,7 +95,7 @@ class Optimum(Solved):
     @property
     def attained(self) -> bool:
         """Whether the lower bound is attained, so that this is the optimum."""
-        return self.gap <= self.lower_bound_error + ATTAINED * self.total
+        return self.gap <= self.lower_bound_error + self.share_of_gain(ATTAINED)
 
     @property
     def attainable(self) -> float:
@@ -103,7 +105,8 @@ class Optimum(Solved):
     @property
     def hits(self) -> int:
         """How many of the random starts reached this loss."""
-        return sum(start.total - self.total <= SAME * self.nothing for start in self.starts)
+        same = self.share_of_gain(SAME)
+        return sum(start.total - self.total <= same for start in self.starts)
 
     @property
     def sure(self) -> bool:
@@ -121,6 +124,14 @@ class Optimum(Solved):
         if not 0 < share <= 1:
             raise InputError("share", "a number above 0 and up to 1", share)
         return 0.0 if self.attained else float((1.0 - share) ** len(self.starts))
+
+    def share_of_gain(self, share: float) -> float:
+        """Return a share of what can be gained, or rounding if that is more.
+
+        A share of the loss itself would not do: where the penalty is large, all stationary
+        points and the zero code agree in their first digits.
+        """
+        return max(share * min(self.total, self.attainable), _ROUNDING * self.nothing)
 
     def bounded_by(self, bound: LowerBound) -> "Optimum":
         """Return the optimum with the better of its own lower bound and this one."""

@@ -143,7 +143,7 @@ def optimum_text(optimum: Optimum) -> str:
         f"{'lower bound':<16}{optimum.lower_bound:<22.15g}no SAE of this width has a smaller "
         f"loss: {optimum.lower_bound_by}",
         f"{'gap':<16}{max(optimum.gap, 0.0):<22.3g}total - lower bound, of "
-        f"{optimum.attainable:.3g} that coding can gain at most",
+        f"{optimum.attainable:.3g} that can be gained at most",
         f"{'found':<16}{optimum.found}",
         f"starts          {len(totals)}: {converged} converged, {optimum.hits} reached this loss"
         f"{worst}",

@@ -71,7 +71,8 @@ class ProgressLine:
     def beat(self) -> None:
         """Say how far it is if a line is due, as while a long part is being worked on."""
         with self._lock:
-            self._say(last=False)
+            if self.done != self.total:
+                self._say(last=False)
 
     def _say(self, *, last: bool) -> None:
         elapsed = self.clock() - self.started

@@ -119,7 +119,7 @@ class CrossCheck:
     @property
     def sentences(self) -> tuple[str, ...]:
         """What each gap means."""
-        return sentences_of(self.gaps, self.polished, self.optimum)
+        return sentences_of(self.judged.total, self.gaps, self.polished, self.optimum)
 
     def plot(self, path: str | Path | None = None) -> Picture:
         """Return the picture: support, atoms before and after polishing, the optimum's.

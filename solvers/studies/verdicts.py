@@ -53,23 +53,13 @@ def _difference(larger: float | None, smaller: float | None) -> float | None:
     return 0.0 if math.isclose(larger, smaller, rel_tol=1e-13) else larger - smaller
 
 
-def notable(optimum: Optimum) -> float:
-    """Return the least gap that is worth a verdict.
-
-    Where the penalty is so large that coding gains little, a gap that is small beside the loss
-    may be a large part of what there is to gain, `Optimum.attainable`.
-    """
-    return max(
-        NOTABLE * min(optimum.total, optimum.attainable),
-        ATTAINED * optimum.total,
-    )
-
-
 def verdict_of(gaps: Gaps, polished: Polished | None, optimum: Optimum | None) -> str:
     """Return "optimum", "training", "basin", "training and basin", or "" if not decided."""
     if gaps.training is None or gaps.basin is None or optimum is None or polished is None:
         return ""
-    least = notable(optimum)
+    # Where the penalty is so large that coding gains little, a gap that is small beside the loss
+    # may be a large part of what there is to gain.
+    least = optimum.share_of_gain(NOTABLE)
     if gaps.basin > least and not polished.converged:
         # What stopped there may be no stationary point.
         return ""
@@ -78,11 +68,11 @@ def verdict_of(gaps: Gaps, polished: Polished | None, optimum: Optimum | None) -
 
 
 def sentences_of(
-    gaps: Gaps, polished: Polished | None, optimum: Optimum | None
+    now: float, gaps: Gaps, polished: Polished | None, optimum: Optimum | None
 ) -> tuple[str, ...]:
-    """Say what each gap means."""
+    """Say what each gap between an SAE's loss and others means."""
     said = []
-    nothing = ATTAINED * (optimum.total if optimum is not None else 1.0)
+    nothing = ATTAINED * now if optimum is None else optimum.share_of_gain(ATTAINED)
     if gaps.training is not None:
         said.append(
             f"training: from its own weights the exact loss falls by {gaps.training:.3g}; so much "

@@ -8,7 +8,7 @@ import pytest
 
 from solvers import Objective, expected_loss, load_checkpoint
 from solvers.bounds.b_dec_search import EveryBDec
-from solvers.cli import optimum
+from solvers.optima import best_known
 from tests.cli.running import interrupt_when, refused, run, run_json
 from theory import load_law
 
@@ -49,10 +49,11 @@ def test_the_number_of_workers_changes_nothing(capsys: pytest.CaptureFixture[str
 def test_it_says_when_it_has_not_converged(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    original = optimum.minimize_loss
+    original = best_known.minimize_loss
     monkeypatch.setattr(
-        optimum, "minimize_loss", lambda *a, **k: original(*a, **{**k, "max_iterations": 1})
+        best_known, "minimize_loss", lambda *a, **k: original(*a, **{**k, "max_iterations": 1})
     )
+    monkeypatch.setattr(best_known, "code_saes", lambda *_: iter(()))
     _, out, _ = run(capsys, "optimum", "shared", "--latents", 4, "--l1", 0.1, "--starts", 2)
     assert "the best start has not converged" in out
 

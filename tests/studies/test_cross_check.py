@@ -35,6 +35,7 @@ from theory.laws.law import shared_amplitudes
 TRAINED = Path(__file__).parents[1] / "data" / "trained"
 MANIFEST = json.loads((TRAINED / "manifest.json").read_text())
 L1 = Objective(l1=0.1)
+RELATIVE = Objective(0.1, "relative")
 OPTIMUM = 0.0682401409012
 
 
@@ -410,7 +411,7 @@ def test_a_latent_that_hardly_fires_takes_no_atom_from_another() -> None:
 
 def test_the_objective_may_be_left_to_the_file() -> None:
     sae = load_checkpoint(TRAINED / "saelens/saelens_standard_D1_d4_l10.1_s3")
-    check = cross_check(preset("shared"), sae, Search(starts=2))
+    check = cross_check(preset("shared"), sae, search=Search(starts=2))
     assert check.objective == objective_for(sae)
     figure = check.plot()
     assert len(figure.axes) == 1

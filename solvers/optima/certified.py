@@ -1,0 +1,100 @@
+"""The best known SAE beside a certificate: each is told what the other has found."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+
+from solvers.autoencoders.objective import Objective
+from solvers.bounds.certificate import Certificate, certify, check_certifiable
+from solvers.losses.best_activations import best_activation_loss
+from solvers.optima.best_known import best_known, better, code_sae
+from solvers.optima.optimum import Optimum
+from solvers.optima.polish import polish
+from solvers.optima.search import Search
+from theory.laws.law import Law
+
+_DEFAULT = Search()
+
+
+class Certified(NamedTuple):
+    """The best known SAE, with the best bound there is, and what is proven of dictionaries.
+
+    Parameters
+    ----------
+    optimum : Optimum
+    certificate : Certificate or None
+        None if the search for the optimum was interrupted.
+    """
+
+    optimum: Optimum
+    certificate: Certificate | None
+
+
+def certified_optimum(
+    law: Law,
+    n_latents: int,
+    objective: Objective,
+    search: Search = _DEFAULT,
+    *,
+    gap: float = 1e-3,
+    claimed: float | None = None,
+    any_b_dec: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> Certified:
+    """Return the best SAE known and a certificate, neither of which the other beats.
+
+    The certificate's dictionaries are sought from the optimum's, too; the optimum is the best of
+    `best_known` and of what the certificate's dictionaries lead to, and its lower bound is that
+    of the certificate for every b_dec if that is the better one.
+
+    Parameters
+    ----------
+    law, n_latents, objective, search
+        As for `best_known`.
+    gap, claimed, any_b_dec, progress
+        As for `certify`.
+
+    Raises
+    ------
+    InputError
+        As `certify` and `best_known`; before any search if they do not cover what is asked.
+
+    Examples
+    --------
+    >>> from theory.laws.law import preset
+    >>> best, proven = certified_optimum(preset("shared"), 4, Objective(l1=0.1), Search(starts=4))
+    >>> best.lower_bound_by, proven.attained_radial, best.attained
+    ('radial bound', True, True)
+    """
+    check_certifiable(law, n_latents, objective, gap, claimed)
+    optimum = best_known(law, n_latents, objective, search)
+    if optimum.interrupted:
+        return Certified(optimum, None)
+    certificate = certify(
+        law, n_latents, objective, gap=gap, claimed=claimed, any_b_dec=any_b_dec,
+        known=[optimum.sae], seed=int(search.seed), progress=progress,
+    )  # fmt: skip
+    optimum = optimum.bounded_by(certificate.bound)
+    if certificate.interrupted:
+        return Certified(optimum, certificate)
+    first = optimum
+    for angles, b_dec in (
+        (certificate.angles, (0.0, 0.0)),
+        (certificate.any_b_dec_angles, certificate.best_b_dec),
+    ):
+        atoms = np.column_stack([np.cos(angles), np.sin(angles)])
+        end = polish(law, code_sae(atoms, n_latents, objective.l1, b_dec), objective)
+        optimum = better(optimum, "from the certificate's dictionary", end)
+    if optimum is not first:
+        found = best_activation_loss(law, optimum.sae, objective)
+        if found < certificate.any_b_dec_optimum:
+            angle = np.arctan2(optimum.sae.W_dec[:, 1], optimum.sae.W_dec[:, 0])
+            certificate = replace(
+                certificate,
+                any_b_dec_optimum=found,
+                any_b_dec_angles=tuple(angle.tolist()),
+                best_b_dec=tuple(optimum.sae.b_dec.tolist()),
+            )
+    return Certified(optimum, certificate)
