@@ -67,7 +67,7 @@ def objective_of(options: argparse.Namespace) -> Objective:
 
 def as_option(error: InputError) -> InputError:
     """Return an error that names the option instead of the argument of Python."""
-    if error.what == "law":
+    if error.where or error.what == "law" or not error.what.isidentifier():
         return error
     return error.named(f"--{error.what.removeprefix('n_').replace('_', '-')}")
 
@@ -203,8 +203,11 @@ def run_derive(options: argparse.Namespace) -> int:
                 raise InputError("--code", "one LAW before it")
             law = load_law(options.topics[0])
             l1 = None if options.l1 is None else exact_number(options.l1, "--l1")
-            code = load_code(options.code, law)
-            pages = [page_of(own_derivation(law, code, l1))]
+            try:
+                code = load_code(options.code, law)
+                pages = [page_of(own_derivation(law, code, l1))]
+            except InputError as error:
+                raise as_option(error) from None
             own = partial(law_and_code, law, code)
     except ProofError as error:
         print(f"sae-theory: error: nothing was written: {error}", file=sys.stderr)

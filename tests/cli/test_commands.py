@@ -116,9 +116,9 @@ def test_a_law_file_is_a_law(
 
 
 BAD = [
-    (["loss", "sharde", "{w}", "--l1", "0.1"], "sharde: expected a preset"),
-    (["loss", "shared:amp=1", "{w}", "--l1", "0.1"], "unknown setting 'amp'"),
-    (["loss", "{dir}/bad.json", "{w}", "--l1", "0.1"], "bad.json: unknown key 'set'"),
+    (["loss", "sharde", "{w}", "--l1", "0.1"], "law: expected a preset, one of shared"),
+    (["loss", "shared:amp=1", "{w}", "--l1", "0.1"], "setting: expected one of onehot_probability"),
+    (["loss", "{dir}/bad.json", "{w}", "--l1", "0.1"], "bad.json: key: expected one of sets"),
     (["loss", "shared", "{dir}/none.npz", "--l1", "0.1"], "none.npz: no such file"),
     (["loss", "shared", "{dir}/cut.npz", "--l1", "0.1"], "cut.npz: expected an .npz file"),
     (["loss", "shared", GATED, "--l1", "0.1", "--reconstruction", "relative"], "for a Gated SAE"),
@@ -162,12 +162,12 @@ BAD = [
         ["optimum", "shared", "--l1", "1", "--latents", "2", "--plot", "{dir}/best.bmp"],
         "best.bmp: expected a figure ending in .png, .svg, .pdf",
     ),
-    (["loss", "shared", "", "--l1", "1"], "WEIGHTS: expected a file or folder, got an empty name"),
+    (["loss", "shared", "", "--l1", "1"], "WEIGHTS: expected a file or folder; this name is empty"),
     (["loss", "shared", "/dev/null", "--l1", "1"], "/dev/null: expected a file or a folder"),
     (["optimum", "shared", "--l1", "1", "--latents", "9999999999"], "--latents: expected a whole"),
     (
         ["optimum", "shared", "--l1", "1", "--latents", "100000"],
-        "--latents: expected at most 5000",
+        "--latents: expected a whole number from 1 to 5000",
     ),
     (
         [
@@ -183,7 +183,7 @@ BAD = [
         "cannot be written: File name too long",
     ),
     (["loss", "shared", "{w}", "--js", "--l1", "1"], "unrecognized arguments: --js"),
-    (["verify", "no-such-claim"], "claim 'no-such-claim': expected one of two-dimensional"),
+    (["verify", "no-such-claim"], "claim: expected one of two-dimensional"),
     (["veryfy"], "invalid choice: 'veryfy'"),
     ([], "required: COMMAND"),
 ]
@@ -363,15 +363,15 @@ def test_check_writes_one_page_with_nothing_from_outside(
 
 BAD_CHECKS = [
     (["{w}"], "--l1: expected λ, which this file does not hold"),
-    (["{dir}"], "or .pt), found none"),
-    (["{dir}/none.npz"], "no such file or folder"),
+    (["{dir}"], "or .pt); found none"),
+    (["{dir}/none.npz"], "none.npz: no such file"),
     (["{w}", "--l1", "0.1", "--report", "{dir}/page.pdf"], "expected a page ending in .html"),
     (["{w}", "--l1", "0.1", "--report", "{dir}/no/page.html"], "page.html: cannot be written"),
-    (["{w}", "--l1", "0.1", "--starts", "0"], "--starts: expected 1 to"),
-    (["{w}", "--l1", "0.1", "--sampled", "-1"], "--sampled: expected 0 to"),
-    (["{w}", "--l1", "0.1", "--seed", "-1"], "--seed: expected a whole number ≥ 0"),
+    (["{w}", "--l1", "0.1", "--starts", "0"], "--starts: expected a whole number from 1 to"),
+    (["{w}", "--l1", "0.1", "--sampled", "-1"], "--sampled: expected a whole number from 0 to"),
+    (["{w}", "--l1", "0.1", "--seed", "-1"], "--seed: expected a whole number from 0 to"),
     (["{w}", "--l1", "-1"], "l1: expected a finite number ≥ 0"),
-    (["{w}", "--l1", "0.1", "--instance", "3"], "instance: expected 0 to 0, got 3"),
+    (["{w}", "--l1", "0.1", "--instance", "3"], "instance: expected a whole number from 0 to 0, got 3"),
     (["{w}", "--l1", "0.1", "--weight-decay", "x"], "argument --weight-decay: invalid float"),
     (["{w}", "--l1", "0.1", "--sparsity", "l2"], "sparsity: expected one of l1, decoder-norm"),
     (["{w}", "{bomb}", "--l1", "0.1"], "expected at most 1073741824 bytes of arrays"),
