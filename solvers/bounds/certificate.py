@@ -21,7 +21,7 @@ from solvers.bounds.dictionary_search import TURN, Budget, PathSearch, Progress
 from solvers.bounds.radial_bound import lower_bound
 from solvers.bounds.sector_losses import SectorLosses
 from solvers.laws.arrays import LawArrays, law_arrays
-from solvers.runtime.arguments import check_number, check_type, check_whole
+from solvers.runtime.arguments import check_number, check_whole, checked
 from theory.exact.errors import InputError
 from theory.laws.law import Law
 
@@ -107,6 +107,7 @@ class Certificate:
         return [[math.cos(angle), math.sin(angle)] for angle in self.angles]
 
 
+@checked
 def certify(
     law: Law,
     n_latents: int,
@@ -255,8 +256,6 @@ def _covers(n_latents: int, objective: Objective, by_squares: bool) -> str:
 
 
 def _check_problem(law: Law, n_latents: int, objective: Objective) -> None:
-    check_type("law", law, Law)
-    check_type("objective", objective, Objective)
     if law.dimension != 2:
         raise InputError("law", "data in the plane, of dimension 2", law.dimension)
     if any(part.cube_dimension > 2 for part in law.components):

@@ -26,7 +26,7 @@ from solvers.optima.descent import (
     Rest,
 )
 from solvers.optima.matching import Absorbed, CodeMatch, absorbed, closest_code
-from solvers.runtime.arguments import check_choice, check_number, check_whole
+from solvers.runtime.arguments import check_choice, check_number, check_whole, checked
 from solvers.runtime.parallel import each_result
 from theory.laws.law import Law
 
@@ -136,6 +136,7 @@ class Landscape:
         return min(1.0, self.chance_of_missing(share) / share)
 
 
+@checked
 def landscape(
     law: Law,
     n_latents: int,

@@ -23,7 +23,7 @@ from solvers.bounds.radial_bound import LowerBound, lower_bound
 from solvers.laws.arrays import law_arrays
 from solvers.losses.expected_loss import ExpectedLoss, expected_loss
 from solvers.losses.parameters import ScaledProblem
-from solvers.runtime.arguments import check_number, check_type, check_whole
+from solvers.runtime.arguments import check_number, check_type, check_whole, checked
 from solvers.runtime.parallel import each_result
 from theory.laws.law import Law
 
@@ -106,6 +106,7 @@ class Optimum(ExpectedLoss):
         return min(self.starts, key=lambda start: _nan_last(start.total)).converged
 
 
+@checked
 def minimize_loss(
     law: Law,
     n_latents: int,

@@ -20,6 +20,7 @@ from solvers.optima.best_known import best_known
 from solvers.optima.held_codes import held_code
 from solvers.optima.matching import closest_code
 from solvers.optima.polish import polish
+from solvers.runtime.arguments import checked
 from solvers.runtime.journal import Journal
 from solvers.runtime.parallel import each_result
 from solvers.studies.phase_axis import WIDTH_AXIS
@@ -187,6 +188,7 @@ def _between(start: PhasePoint, end: PhasePoint, t: float) -> tuple[float, float
     return start.x + t * (end.x - start.x), start.y + t * (end.y - start.y)
 
 
+@checked
 def phase_diagram(
     family: Family,
     *,

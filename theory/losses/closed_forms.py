@@ -12,6 +12,7 @@ import sympy
 
 from theory.codes.code import Code, dot
 from theory.codes.costs import Linear
+from theory.exact.annotations import checked
 from theory.exact.errors import InputError
 from theory.exact.signs import Witness, value_at
 from theory.exact.symbols import L1, ONEHOT_PROBABILITY, RADIUS
@@ -92,6 +93,7 @@ def soft_threshold_pieces(
     return [beyond(coordinate), beyond(minus), Piece(inside, within)]
 
 
+@checked
 def orthogonal_frame_loss(code: Code, law: Law, witness: Witness | None = None) -> Expectation:
     """Return the least loss of a code of atoms ±u_1, ..., ±u_d on a law, b_dec = 0.
 
@@ -174,6 +176,7 @@ class Chamber:
     value: sympy.Expr
 
 
+@checked
 def frame_loss_for_every_l1(
     code: Code, law: Law, witness: Witness | None = None
 ) -> tuple[Chamber, ...]:
@@ -224,6 +227,7 @@ def frame_loss_for_every_l1(
     return tuple(chambers)
 
 
+@checked
 def tie_probability_for_every_l1(
     code: Code, other: Code, magnitude_correlation: int
 ) -> tuple[Chamber, ...]:
