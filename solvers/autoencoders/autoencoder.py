@@ -10,7 +10,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from solvers.runtime.arguments import finite_array
+from solvers.runtime.arguments import check_fields, checked, finite_array
 from solvers.runtime.files import written_beside
 from theory.exact.errors import InputError
 
@@ -43,6 +43,9 @@ class Origin:
     l1: float | None = None
     l0: float | None = None
     notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,6 +165,7 @@ class Sae(Autoencoder):
     (1, 2, [[0.0, 2.0]])
     """
 
+    @checked
     def __init__(
         self,
         W_enc: ArrayLike,

@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solvers.autoencoders.autoencoder import Sae
+from solvers.runtime.arguments import checked
 
 
 def frame_atoms(angle: float) -> NDArray[np.float64]:
@@ -13,6 +14,7 @@ def frame_atoms(angle: float) -> NDArray[np.float64]:
     return np.array([u, -u, v, -v])
 
 
+@checked
 def frame_sae(angle: float, threshold: float = 0.0) -> Sae:
     """Return the SAE of a rotated frame whose latents soft-threshold: f = (u·x - threshold)₊.
 

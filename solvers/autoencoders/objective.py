@@ -12,7 +12,13 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from solvers.runtime.arguments import check_choice, check_number, check_whole
+from solvers.runtime.arguments import (
+    check_choice,
+    check_fields,
+    check_number,
+    check_whole,
+    checked,
+)
 from theory.exact.errors import InputError
 
 Array = NDArray[np.float64]
@@ -59,14 +65,15 @@ class Objective:
     weight_decay: float = 0.0
 
     def __post_init__(self) -> None:
+        check_fields(self)
         for name in ("l1", "weight_decay"):
-            object.__setattr__(self, name, check_number(name, getattr(self, name), least=0))
+            check_number(name, getattr(self, name), least=0)
         for name, options in (
             ("reconstruction", RECONSTRUCTIONS),
             ("sparsity", SPARSITIES),
             ("decoder", DECODERS),
         ):
-            object.__setattr__(self, name, check_choice(name, getattr(self, name), options))
+            check_choice(name, getattr(self, name), options)
 
     @property
     def measure(self) -> tuple[object, ...]:
@@ -156,6 +163,10 @@ class Convention:
     decoder: str
     error: str
     subtracts_b_dec: bool | None
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        check_choice("error", self.error, ("sum", "mean", "half"))
 
     def factor(self, dimension: int) -> float:
         """What the squared error, summed over coordinates, is multiplied by.
@@ -273,6 +284,7 @@ CONVENTIONS: Final[dict[str, Convention]] = {
 }
 
 
+@checked
 def convention(name: str) -> Convention:
     """Return the convention of a name.
 
@@ -284,6 +296,7 @@ def convention(name: str) -> Convention:
     return CONVENTIONS[check_choice("convention", name, CONVENTIONS)]
 
 
+@checked
 def convert_l1(l1: float, source: str, target: str, dimension: int) -> float:
     """Return the λ of one convention that means what λ means in another.
 

@@ -23,7 +23,7 @@ from solvers.bounds.dictionary_search import TURN, Budget, PathSearch, Progress
 from solvers.bounds.radial_bound import LowerBound, lower_bound
 from solvers.bounds.sector_losses import SectorLosses
 from solvers.laws.arrays import LawArrays, law_arrays
-from solvers.runtime.arguments import check_number, check_type, check_whole
+from solvers.runtime.arguments import check_number, check_type, check_whole, checked
 from theory.exact.errors import InputError
 from theory.laws.law import Law
 
@@ -115,6 +115,7 @@ class Certificate:
         return [[math.cos(angle), math.sin(angle)] for angle in self.angles]
 
 
+@checked
 def certify(
     law: Law,
     n_latents: int,

@@ -28,6 +28,7 @@ from scipy import integrate, optimize
 from solvers.autoencoders.objective import Objective
 from solvers.laws.arrays import LawArrays, law_arrays
 from solvers.losses.parameters import LossOfVector, ScaledProblem
+from solvers.runtime.arguments import checked
 from theory.laws.law import Law
 from theory.losses.radial_bound import is_symmetric
 
@@ -120,6 +121,7 @@ class RelativeProfile:
         return inside + (r * r - within * within) / 2
 
 
+@checked
 def lower_bound(law: Law, objective: Objective, n_latents: int) -> LowerBound:
     """Return a lower bound on the loss of every SAE of a width under an objective.
 

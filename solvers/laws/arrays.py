@@ -7,7 +7,6 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from solvers.runtime.arguments import check_type
 from theory.exact.errors import InputError
 from theory.laws.law import Law
 
@@ -85,6 +84,7 @@ class LawArrays:
         )
 
 
+@lru_cache(maxsize=64)
 def law_arrays(law: Law) -> LawArrays:
     """Return the law in floats; the result is kept, for laws are immutable.
 
@@ -99,11 +99,6 @@ def law_arrays(law: Law) -> LawArrays:
     >>> law_arrays(load_law("shared")).second_moment.round(12).tolist()
     [[0.333333333333, 0.0], [0.0, 0.333333333333]]
     """
-    return _arrays(check_type("law", law, Law))
-
-
-@lru_cache(maxsize=64)
-def _arrays(law: Law) -> LawArrays:
     by_dimension: dict[int, list[tuple[float, Array]]] = {}
     for part in law.components:
         symbols = part.matrix.free_symbols | part.offset.free_symbols

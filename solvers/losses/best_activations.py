@@ -19,6 +19,7 @@ from solvers.autoencoders.autoencoder import Autoencoder
 from solvers.autoencoders.objective import Objective
 from solvers.laws.arrays import law_arrays
 from solvers.laws.cell_quadrature import cell_nodes
+from solvers.runtime.arguments import checked
 from theory.exact.errors import InputError
 from theory.laws.law import Law
 
@@ -40,6 +41,7 @@ class _Support(NamedTuple):
     shift: Array
 
 
+@checked
 def best_activation_loss(law: Law, sae: Autoencoder, objective: Objective) -> float:
     """Return the expected loss of the SAE's atoms and b_dec with the best activations.
 

@@ -28,7 +28,7 @@ from solvers.laws.half_space_moments import pair_moments, triangle_index
 from solvers.laws.inverse_square_moments import reaches_origin
 from solvers.losses.piecewise_loss import piecewise_parts
 from solvers.losses.relative_loss import reconstruction_at_origin, relative_parts
-from solvers.runtime.arguments import check_type
+from solvers.runtime.arguments import checked
 from theory.exact.errors import InputError
 from theory.laws.law import Law
 
@@ -107,6 +107,7 @@ class LossAndGradient(NamedTuple):
     gradient: Gradient
 
 
+@checked
 def expected_loss(law: Law, sae: Autoencoder, objective: Objective) -> ExpectedLoss:
     """Return the exact expected loss of `sae` on `law` under `objective`.
 
@@ -129,10 +130,10 @@ def expected_loss(law: Law, sae: Autoencoder, objective: Objective) -> ExpectedL
     """
     if isinstance(sae, Sae):
         return expected_loss_and_gradient(law, sae, objective).loss
-    check_type("objective", objective, Objective)
     return _without_gradient(_arrays_for(law, sae), sae, objective)
 
 
+@checked
 def co_firing(law: Law, sae: Autoencoder) -> Array:
     """Return the probabilities P(f_i > 0 and f_j > 0), on the diagonal P(f_i > 0), exactly.
 
@@ -150,7 +151,6 @@ def co_firing(law: Law, sae: Autoencoder) -> Array:
 
 def _arrays_for(law: Law, sae: Autoencoder) -> LawArrays:
     arrays = law_arrays(law)
-    check_type("sae", sae, Autoencoder)
     if sae.d_in != arrays.dimension:
         raise InputError(
             "W_enc", f"d_in = {arrays.dimension}, the dimension of the law {law.name!r}", sae.d_in
@@ -189,14 +189,14 @@ def _without_gradient(law: LawArrays, sae: Autoencoder, objective: Objective) ->
     )
 
 
+@checked
 def expected_loss_and_gradient(law: Law, sae: Sae, objective: Objective) -> LossAndGradient:
     """Return the exact expected loss and its exact gradient; see `expected_loss`.
 
     Where a pre-activation vanishes on a set of positive probability the loss has a kink;
     the gradient is then the one-sided one in which that latent stays off.
     """
-    arrays = _arrays_for(law, check_type("sae", sae, Sae))
-    check_type("objective", objective, Objective)
+    arrays = _arrays_for(law, sae)
     with np.errstate(over="ignore", invalid="ignore"):
         parts, gradient = loss_parts(arrays, sae.W_enc, sae.b_enc, sae.W_dec, sae.b_dec, objective)
     reason = _why_infinite(arrays, sae, objective)

@@ -8,6 +8,7 @@ from solvers.autoencoders.autoencoder import Autoencoder
 from solvers.autoencoders.objective import Objective
 from solvers.laws.arrays import law_arrays
 from solvers.laws.samples import Sampler
+from solvers.runtime.arguments import checked
 from theory.laws.law import Law
 
 # Samples at a time.
@@ -32,6 +33,7 @@ class SampledLoss:
     seed: int
 
 
+@checked
 def sampled_loss(
     law: Law, sae: Autoencoder, objective: Objective, samples: int, seed: int = 0
 ) -> SampledLoss:

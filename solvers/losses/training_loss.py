@@ -16,6 +16,7 @@ from solvers.autoencoders.autoencoder import Autoencoder
 from solvers.autoencoders.objective import CONVENTIONS, Objective
 from solvers.laws.arrays import law_arrays
 from solvers.losses.expected_loss import expected_loss
+from solvers.runtime.arguments import checked
 from theory.exact.errors import InputError
 from theory.laws.law import Law
 
@@ -40,6 +41,7 @@ class TrainingLoss:
     left_out: tuple[str, ...] = ()
 
 
+@checked
 def training_loss(law: Law, sae: Autoencoder) -> TrainingLoss | None:
     """Return the loss that the SAE's file says it was trained on, or None if it does not say.
 

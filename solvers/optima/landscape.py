@@ -26,7 +26,7 @@ from solvers.optima.descent import (
 from solvers.optima.matching import Absorbed, CodeMatch, absorbed, closest_code
 from solvers.optima.minimize import check_width
 from solvers.optima.search import Search
-from solvers.runtime.arguments import check_choice, check_number
+from solvers.runtime.arguments import check_choice, check_number, checked
 from solvers.runtime.parallel import each_result
 from theory.laws.law import Law
 
@@ -134,6 +134,7 @@ class Landscape:
         return min(1.0, self.chance_of_missing(share) / share)
 
 
+@checked
 def landscape(
     law: Law,
     n_latents: int,

@@ -24,7 +24,7 @@ from solvers.losses.parameters import ScaledProblem
 from solvers.losses.solution import Solution, zero_code
 from solvers.optima.optimum import Optimum, Start
 from solvers.optima.search import Search
-from solvers.runtime.arguments import check_number, check_type, check_whole
+from solvers.runtime.arguments import check_number, check_type, check_whole, checked
 from solvers.runtime.parallel import each_result
 from theory.laws.law import Law
 
@@ -51,6 +51,7 @@ class Candidate(NamedTuple):
     converged: bool
 
 
+@checked
 def minimize_loss(
     law: Law,
     n_latents: int,

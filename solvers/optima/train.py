@@ -21,11 +21,11 @@ from solvers.laws.samples import Sampler
 from solvers.losses.expected_loss import ExpectedLoss, expected_loss
 from solvers.losses.relative_loss import tied_b_dec
 from solvers.runtime.arguments import (
-    check_callable,
     check_choice,
+    check_fields,
     check_number,
-    check_type,
     check_whole,
+    checked,
 )
 from theory.exact.errors import InputError
 from theory.laws.law import Law
@@ -81,21 +81,15 @@ class Schedule:
     tie_b_dec: bool = False
 
     def __post_init__(self) -> None:
-        plain = {
-            **{
-                name: check_whole(name, getattr(self, name), 1, _LARGEST_COUNT)
-                for name in ("samples", "batch")
-            },
-            "rate": check_number("rate", self.rate, above=0),
-            "beta1": check_number("beta1", self.beta1, least=0, below=1),
-            "beta2": check_number("beta2", self.beta2, least=0, below=1),
-            "warmup": check_number("warmup", self.warmup, least=0, most=1),
-            "cooldown": check_number("cooldown", self.cooldown, least=0, most=1),
-            "initialisation": check_choice("initialisation", self.initialisation, STARTS),
-            "tie_b_dec": check_type("tie_b_dec", self.tie_b_dec, bool),
-        }
-        for name, value in plain.items():
-            object.__setattr__(self, name, value)
+        check_fields(self)
+        for name in ("samples", "batch"):
+            check_whole(name, getattr(self, name), 1, _LARGEST_COUNT)
+        check_number("rate", self.rate, above=0)
+        for name in ("beta1", "beta2"):
+            check_number(name, getattr(self, name), least=0, below=1)
+        for name in ("warmup", "cooldown"):
+            check_number(name, getattr(self, name), least=0, most=1)
+        check_choice("initialisation", self.initialisation, STARTS)
 
     @property
     def steps(self) -> int:
@@ -130,6 +124,7 @@ class Training:
     interrupted: bool
 
 
+@checked
 def train(
     law: Law,
     n_latents: int,
@@ -171,12 +166,10 @@ def train(
     >>> len(result.saes), result.losses[0].total < 0.6
     (2, True)
     """
-    schedule = Schedule() if schedule is None else check_type("schedule", schedule, Schedule)
-    n_latents = check_whole("n_latents", n_latents, 1, _LARGEST_COUNT)
-    instances = check_whole("instances", instances, 1, _LARGEST_COUNT)
-    seed = check_whole("seed", seed, 0, _LARGEST_COUNT)
-    check_type("objective", objective, Objective)
-    check_callable("progress", progress)
+    schedule = Schedule() if schedule is None else schedule
+    check_whole("n_latents", n_latents, 1, _LARGEST_COUNT)
+    check_whole("instances", instances, 1, _LARGEST_COUNT)
+    check_whole("seed", seed, 0, _LARGEST_COUNT)
     arrays = law_arrays(law)
     rng = np.random.default_rng(seed)
     weights = initial_weights(schedule.initialisation, rng, instances, arrays.dimension, n_latents)

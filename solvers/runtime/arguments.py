@@ -10,16 +10,18 @@ from numbers import Real
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from theory.exact.annotations import check_fields, checked
 from theory.exact.arguments import check_choice, check_list, check_type, check_whole, plain
 from theory.exact.errors import InputError
 
 __all__ = [
-    "check_callable",
     "check_choice",
+    "check_fields",
     "check_list",
     "check_number",
     "check_type",
     "check_whole",
+    "checked",
     "finite_array",
 ]
 
@@ -82,20 +84,6 @@ def _interval(least: float, above: float, most: float, below: float) -> str:
     if low > -math.inf:
         return f"a finite number {'>' if above > -math.inf else '≥'} {low:g}"
     return "a finite number"
-
-
-def check_callable(name: str, value: object) -> None:
-    """Raise `InputError` unless a value is None or can be called.
-
-    Examples
-    --------
-    >>> check_callable("progress", 3)
-    Traceback (most recent call last):
-    ...
-    theory.exact.errors.InputError: progress: expected a function or None, got 3
-    """
-    if value is not None and not callable(value):
-        raise InputError(name, "a function or None", value)
 
 
 def finite_array(name: str, value: ArrayLike) -> NDArray[np.float64]:

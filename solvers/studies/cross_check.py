@@ -34,6 +34,7 @@ from solvers.optima.matching import (
 from solvers.optima.optimum import Optimum
 from solvers.optima.polish import Polished, polish, with_finite_loss
 from solvers.optima.search import Search
+from solvers.runtime.arguments import checked
 from solvers.runtime.pictures import Picture, picture
 from solvers.studies.verdicts import Gaps, gaps_of, sentences_of, verdict_of
 from theory.exact.errors import InputError
@@ -138,6 +139,7 @@ class CrossCheck:
         return shown
 
 
+@checked
 def objective_for(sae: Autoencoder, l1: float | None = None, **given: object) -> Objective:
     """Return the objective of the SAE's own library, with what is given in its place.
 
@@ -170,6 +172,7 @@ def objective_for(sae: Autoencoder, l1: float | None = None, **given: object) ->
     return Objective(l1, **fields)  # type: ignore[arg-type]  # validated there
 
 
+@checked
 def cross_check(
     law: Law,
     sae: Autoencoder,
@@ -321,6 +324,7 @@ def _with_unit_atoms(sae: Sae) -> Sae:
     return Sae(sae.W_enc * norms, b_enc, W_dec, sae.b_dec, sae.origin)
 
 
+@checked
 def cross_check_all(
     law: Law,
     saes: Sequence[tuple[str, Autoencoder, Objective]],

@@ -18,6 +18,7 @@ from typing import Any
 from scipy import optimize
 
 from solvers.optima.held_codes import follow_code
+from solvers.runtime.arguments import checked
 from solvers.runtime.journal import Journal
 from solvers.runtime.parallel import each_result
 from solvers.studies.phase_axis import WIDTH_AXIS
@@ -111,6 +112,7 @@ def _between(start: PhasePoint, end: PhasePoint, t: float) -> tuple[float, float
     return start.x + t * (end.x - start.x), start.y + t * (end.y - start.y)
 
 
+@checked
 def phase_diagram(
     family: Family,
     *,

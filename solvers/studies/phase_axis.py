@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from solvers.runtime.arguments import check_number, check_type, check_whole
+from solvers.runtime.arguments import check_fields, check_number, check_whole
 from theory.exact.errors import InputError
 from theory.exact.numbers import exact_number
 
@@ -42,13 +42,10 @@ class Axis:
     count: int
 
     def __post_init__(self) -> None:
-        check_type("name", self.name, str)
-        try:
-            object.__setattr__(self, "count", check_whole("count", self.count, 2, _MOST_VALUES))
-            for name in ("low", "high"):
-                object.__setattr__(self, name, check_number(name, getattr(self, name)))
-        except InputError as error:
-            raise error.inside(self.name) from None
+        check_fields(self)
+        check_whole("count", self.count, 2, _MOST_VALUES)
+        for name in ("low", "high"):
+            check_number(name, getattr(self, name))
         if not self.low < self.high:
             raise InputError(self.name, "LOW below HIGH", (self.low, self.high))
         if self.name == WIDTH_AXIS and any(value != round(value) for value in self.values):

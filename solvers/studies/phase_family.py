@@ -6,7 +6,7 @@ from itertools import product
 from typing import Any
 
 from solvers.autoencoders.objective import Objective
-from solvers.runtime.arguments import check_choice, check_type, check_whole
+from solvers.runtime.arguments import check_choice, check_fields, check_whole
 from solvers.studies.phase_axis import OBJECTIVE_AXES, WIDTH_AXIS, Axis
 from theory.codes.code import Code, codes_of
 from theory.exact.errors import InputError
@@ -66,16 +66,14 @@ class Family:
     law_file: dict[str, Any] | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
-        check_type("law", self.law, str)
-        check_type("objective", self.objective, Objective)
-        if check_type("x", self.x, Axis).name == check_type("y", self.y, Axis).name:
+        check_fields(self)
+        if self.x.name == self.y.name:
             raise InputError(self.x.name, "two different axes")
         known = (*settings_of(self.law), *OBJECTIVE_AXES, WIDTH_AXIS)
         for axis in (self.x, self.y):
             check_choice("axis", axis.name, known)
         for name, least in (("n_latents", 1), ("starts", 1), ("seed", 0)):
-            count = check_whole(name, getattr(self, name), least, _LARGEST_COUNT)
-            object.__setattr__(self, name, count)
+            check_whole(name, getattr(self, name), least, _LARGEST_COUNT)
         if is_law_file(self.law):
             object.__setattr__(self, "law_file", law_document(self.law))
         # Ranges are convex, so what the corners allow the points between do.

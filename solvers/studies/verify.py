@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import sympy
 
-from solvers.runtime.arguments import check_choice
+from solvers.runtime.arguments import check_choice, checked
 from solvers.studies.claims.cost_evidence import ROUTES as CODE_ROUTES
 from solvers.studies.claims.evidence import Routes
 from solvers.studies.claims.loss_evidence import LOSS_ROUTES
@@ -88,6 +88,7 @@ class CheckedClaim:
         return max((quantity.error for quantity in self.quantities), default=None)
 
 
+@checked
 def verify(
     ids: Sequence[str] = (), progress: Callable[[int, int], None] | None = None
 ) -> tuple[CheckedClaim, ...]:

@@ -186,7 +186,7 @@ def good() -> dict[str, Any]:
     [
         (
             {"W_enc": None},
-            "W_enc: expected this array in an .npz file; it holds W_dec, b_dec, b_enc",
+            "W_enc: expected this array in an .npz file; it holds W_dec",
         ),
         ({"gate": np.zeros(3)}, "gate: expected only W_enc.*; this array is unknown"),
         ({"threshold": np.zeros(2)}, r"threshold: expected shape \(3,\), got \(2,\)"),
@@ -402,9 +402,7 @@ def test_safetensors_with_other_arrays(tmp_path: Path) -> None:
 def test_missing_files(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such file; expected a checkpoint"):
         load_checkpoint(tmp_path / "nothing.npz")
-    with pytest.raises(
-        InputError, match=r"cfg.json: no such file; expected this file of a SAELens checkpoint"
-    ):
+    with pytest.raises(InputError, match=r"cfg.json: no such file; expected this file of a SAE"):
         load_checkpoint(tmp_path)
     (tmp_path / "text.npz").write_text("W_enc")
     with pytest.raises(InputError, match="this is neither, or it is truncated"):
@@ -437,7 +435,7 @@ def test_a_file_of_several_saes_wants_to_know_which() -> None:
     with pytest.raises(InputError, match="instance: expected one of 0 to 4; it holds 5"):
         load_checkpoint(POST)
     for number in (5, -1):
-        with pytest.raises(InputError, match=f"instance: expected 0 to 4, got {number}"):
+        with pytest.raises(InputError, match=f"whole number from 0 to 4, got {number}"):
             load_checkpoint(POST, number)
 
 
@@ -524,9 +522,7 @@ def test_dictionary_learning_with_another_configuration(
     with pytest.raises(InputError, match=message):
         load_checkpoint(folder)
     (folder / "config.json").unlink()
-    with pytest.raises(
-        InputError, match=r"config.json: no such file; expected this file of a dict"
-    ):
+    with pytest.raises(InputError, match=r"config.json: no such file; expected this file of"):
         load_checkpoint(folder)
 
 

@@ -83,8 +83,8 @@ def test_it_writes_one_page_with_nothing_from_outside(
 
 BAD = [
     (["{w}"], "l1: expected λ, which this file does not hold"),
-    (["{dir}"], "or .pt), found none"),
-    (["{dir}/none.npz"], "no such file or folder"),
+    (["{dir}"], "or .pt); found none"),
+    (["{dir}/none.npz"], "none.npz: no such file"),
     (
         ["{w}", "--l1", "0.1", "--report", "{dir}/page.pdf"],
         "page.pdf: expected a file ending in .html or .htm",
@@ -94,7 +94,7 @@ BAD = [
     (["{w}", "--l1", "0.1", "--sampled", "-1"], "--sampled: expected a whole number from 0 to"),
     (["{w}", "--l1", "0.1", "--seed", "-1"], "--seed: expected a whole number from 0 to"),
     (["{w}", "--l1", "-1"], "weights.npz: --l1: expected a finite number ≥ 0"),
-    (["{w}", "--l1", "0.1", "--instance", "3"], "instance: expected 0 to 0, got 3"),
+    (["{w}", "--l1", "0.1", "--instance", "3"], "a whole number from 0 to 0, got 3"),
     (["{w}", "--l1", "0.1", "--weight-decay", "x"], "argument --weight-decay: invalid float"),
     (
         ["{w}", "--l1", "0.1", "--sparsity", "l2"],

@@ -61,9 +61,9 @@ def test_an_infinite_loss_is_null_with_its_reason(
 
 
 BAD = [
-    (["sharde", "{w}", "--l1", "0.1"], "sharde: expected a preset"),
-    (["shared:amp=1", "{w}", "--l1", "0.1"], "unknown setting 'amp'"),
-    (["{dir}/bad.json", "{w}", "--l1", "0.1"], "bad.json: unknown key 'set'"),
+    (["sharde", "{w}", "--l1", "0.1"], "law: expected a preset, one of shared"),
+    (["shared:amp=1", "{w}", "--l1", "0.1"], "setting: expected one of onehot"),
+    (["{dir}/bad.json", "{w}", "--l1", "0.1"], "bad.json: key: expected one of sets"),
     (["shared", "{dir}/none.npz", "--l1", "0.1"], "none.npz: no such file"),
     (["shared", "{dir}/cut.npz", "--l1", "0.1"], "cut.npz: expected an .npz file"),
     (["shared", GATED, "--l1", "0.1", "--reconstruction", "relative"], "for a Gated SAE"),

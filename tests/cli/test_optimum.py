@@ -122,7 +122,7 @@ BAD = [
     ([*TWO, "--save", "{dir}/" + 300 * "a" + ".npz"], "cannot be written: File name too long"),
     ([*TWO, "--plot", "{dir}/best.bmp"], "best.bmp: expected a figure ending in .png, .svg, .pdf"),
     (["--l1", "1", "--latents", "9999999999"], "--latents: expected a whole"),
-    (["--l1", "1", "--latents", "100000"], "--latents: expected at most 5000"),
+    (["--l1", "1", "--latents", "100000"], "--latents: expected a whole number from 1 to 5000"),
     ([*TWO, "--gap", "0.1"], "--gap: expected beside --certify only"),
     ([*TWO, "--any-b-dec"], "--any-b-dec: expected beside --certify only"),
     ([*TWO, "--claimed", "0"], "--claimed: expected beside --certify only"),

@@ -13,4 +13,4 @@ def test_one_claim(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_an_unknown_claim(capsys: pytest.CaptureFixture[str]) -> None:
     refused(capsys, ["verify", "no-such-claim"],
-            "claim 'no-such-claim': expected one of two-dimensional")  # fmt: skip
+            "claim: expected one of two-dimensional")  # fmt: skip

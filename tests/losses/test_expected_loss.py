@@ -284,7 +284,7 @@ def test_a_law_with_symbols_is_refused() -> None:
         ({"b_dec": [0.0, np.nan]}, r"b_dec: expected finite numbers, got nan; it is entry \[1\]"),
         (
             {"W_enc": np.full((2, 3), np.inf)},
-            r"W_enc: expected finite numbers, got inf; it is entry \[0, 0",
+            r"W_enc: .* got inf; it is entry \[0, 0\]",
         ),
         ({"b_enc": ["a", "b", "c"]}, "b_enc: expected an array of real numbers"),
         ({"b_enc": np.zeros(3, complex)}, "b_enc: expected an array of real numbers"),

@@ -174,7 +174,7 @@ def test_the_command(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None
     for bad, message in (
         (["--rate", "-1"], "--rate: expected a finite number > 0"),
         (["--instances", "0"], "--instances: expected a whole number"),
-        (["--save", str(tmp_path / "sae_1.npz")], "expected a folder"),
+        (["--save", str(tmp_path / "sae_1.npz")], "cannot be written"),
     ):
         assert main([*arguments, *bad]) == 2
         err = capsys.readouterr().err

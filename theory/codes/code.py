@@ -14,6 +14,8 @@ from typing import NamedTuple
 
 import sympy
 
+from theory.exact.annotations import checked
+from theory.exact.arguments import check_list
 from theory.exact.errors import InputError
 from theory.exact.numbers import Number, exact_number
 from theory.exact.signs import Signs, Witness
@@ -46,10 +48,14 @@ class Code:
     name: str
     atoms: tuple[Atom, ...]
 
+    @checked
     def __init__(self, name: str, atoms: Sequence[Sequence[Number]]) -> None:
         rows = tuple(
-            tuple(exact_number(entry, f"{name}: atom {i}") for entry in atom)
-            for i, atom in enumerate(atoms)
+            tuple(
+                exact_number(entry, f"{name}: atom {i}")
+                for entry in check_list(f"{name}: atom {i}", atom, "a list of numbers")
+            )
+            for i, atom in enumerate(check_list("atoms", atoms, "a list of rows"))
         )
         if not rows or len({len(row) for row in rows}) != 1 or not rows[0]:
             raise InputError(name, "one or more atoms of one dimension")
@@ -67,6 +73,7 @@ class Code:
         return Code(self.name, [[factor * entry for entry in atom] for atom in self.atoms])
 
 
+@checked
 def rotated(theta: Number) -> Code:
     """Return the code of four unit atoms ±u, ±v, u at angle `theta` from the first axis.
 
@@ -83,6 +90,7 @@ def rotated(theta: Number) -> Code:
     )
 
 
+@checked
 def rhombic(phi: Number) -> Code:
     """Return the code of four unit atoms (±cos φ, ±sin φ); φ = 45° is the diagonal code.
 
@@ -109,6 +117,7 @@ def diagonal() -> Code:
     return Code("diagonal", rotated(sympy.pi / 4).atoms)
 
 
+@checked
 def codes_of(law: Law) -> tuple[Code, ...]:
     """Return the codes that a law of two one-hot sets suggests, with unit atoms.
 
@@ -195,6 +204,7 @@ def _determinant_and_adjugate(atoms: tuple[Atom, ...]) -> tuple[sympy.Expr, symp
     return sympy.simplify(matrix.det()), matrix.adjugate().as_immutable()
 
 
+@checked
 def gauge(code: Code, x: Sequence[Number], witness: Witness | None = None) -> sympy.Expr:
     """Return γ(x), the least Σ f_i with Σ f_i d_i = x and f ≥ 0, or oo if there is none.
 

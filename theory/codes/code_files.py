@@ -11,12 +11,14 @@ from pathlib import Path
 import sympy
 
 from theory.codes.code import Code, codes_of, rotated
+from theory.exact.annotations import checked
 from theory.exact.errors import InputError, one_of
 from theory.exact.numbers import exact_number
 from theory.exact.strict_json import looks_like_path, read_json
 from theory.laws.law import Law
 
 
+@checked
 def load_code(text: str, law: Law) -> Code:
     """Return the code that a text names, for a law.
 

@@ -19,6 +19,7 @@ from theory.codes.code import (
     polar_vertices,
     rotated,
 )
+from theory.exact.annotations import checked
 from theory.exact.errors import InputError
 from theory.exact.numbers import Number, exact_number
 from theory.exact.signs import Signs, Witness, positive_between
@@ -111,6 +112,7 @@ def readings_of_s() -> tuple[Reading, ...]:
     )
 
 
+@checked
 def activation_cost(code: Code, law: Law, witness: Witness | None = None) -> Expectation:
     """Return E γ(x): the mean Σ f_i with which `code` reconstructs `law` exactly.
 
@@ -243,6 +245,7 @@ class CostAgainstAngle:
         return sympy.simplify(self.value.subs(THETA, exact_number(angle, "theta")))
 
 
+@checked
 def cost_against_angle(law: Law) -> CostAgainstAngle:
     """Return cost, derivative and extrema of the orthogonal frame at θ on a numeric law.
 
@@ -298,6 +301,7 @@ def _in_tangent(expression: sympy.Expr) -> sympy.Expr:
     )
 
 
+@checked
 def tie_probability(magnitude_correlation: Number = MAGNITUDE_CORRELATION) -> sympy.Expr:
     """Return q*(f), the one-hot probability at which axis-aligned and diagonal cost the same.
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import sympy
 from sympy import kronecker_product
 
+from theory.exact.annotations import checked
 from theory.exact.errors import InputError
 
 
@@ -67,6 +68,7 @@ def composed_in_blocks(pairs: sympy.Expr, block: sympy.Expr) -> Composition:
     )
 
 
+@checked
 def hadamard_frame(pairs: int) -> Composition:
     """Return atoms and costs of the frame of 2k atoms from a Hadamard matrix of order k.
 

@@ -15,6 +15,7 @@ from theory.derivations.derivation import (
     Step,
     readable,
 )
+from theory.exact.annotations import checked
 from theory.exact.errors import InputError
 from theory.exact.symbols import CUBE, L1
 from theory.laws.law import Law
@@ -28,6 +29,7 @@ OWN_FIGURE = "own"
 _LISTED = 8
 
 
+@checked
 def own_derivation(law: Law, code: Code, l1: sympy.Expr | None = None) -> Derivation:
     """Derive what a code costs on a law, and beside it the codes that the law suggests.
 

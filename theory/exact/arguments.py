@@ -85,8 +85,18 @@ def check_type(name: str, value: Kind, kind: type) -> Kind:
     """
     if isinstance(value, kind):
         return value
-    article = "an" if kind.__name__[0] in "AEIOU" else "a"
-    raise InputError(name, f"{article} {kind.__name__}", value)
+    raise InputError(name, with_article(kind.__name__), value)
+
+
+def with_article(noun: str) -> str:
+    """Return a noun with "a" or "an" before it.
+
+    Examples
+    --------
+    >>> with_article("Objective"), with_article("Law")
+    ('an Objective', 'a Law')
+    """
+    return f"an {noun}" if noun[:1] in "AEIOUaeiou" else f"a {noun}"
 
 
 def check_list(name: str, value: object, expected: str) -> list[object]:

@@ -13,6 +13,7 @@ from math import factorial
 
 import sympy
 
+from theory.exact.annotations import checked
 from theory.exact.errors import InputError
 from theory.exact.signs import Signs, Witness, hold_at, value_at
 from theory.exact.symbols import CUBE
@@ -60,6 +61,7 @@ class Expectation:
         return finite and hold_at(self.conditions, values)
 
 
+@checked
 def expectation(law: Law, polynomial: Callable[[Point], sympy.Expr]) -> sympy.Expr:
     """Return E g(x) for a polynomial g, exactly, whatever the cube dimensions.
 

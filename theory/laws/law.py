@@ -11,6 +11,7 @@ from typing import Any
 
 import sympy
 
+from theory.exact.annotations import check_fields, checked
 from theory.exact.arguments import check_choice, check_list, check_type, check_whole
 from theory.exact.errors import InputError
 from theory.exact.numbers import Number, exact_number
@@ -122,7 +123,7 @@ class Law:
     features: tuple[tuple[tuple[sympy.Expr, ...], ...], ...] = ()
 
     def __post_init__(self) -> None:
-        check_type("name", self.name, str)
+        check_fields(self)
         for part in check_list("components", self.components, "a sequence of Component"):
             check_type("components", part, Component)
         present = tuple(part for part in self.components if part.probability != 0)
@@ -162,6 +163,7 @@ class Law:
         )
 
 
+@checked
 def one_hot_sets(
     sets: Sequence[int] = (2, 2),
     *,
@@ -323,6 +325,7 @@ def _directions(embedding: Sequence[Sequence[Number]] | None, m: int, n: int) ->
     return sympy.eye(m + n)
 
 
+@checked
 def shared_amplitudes(
     amplitudes: Sequence[tuple[Number, Number, Number]], name: str = "shared amplitudes"
 ) -> Law:
@@ -374,6 +377,7 @@ PRESET_SETTINGS = (
 )
 
 
+@checked
 def preset(name: str, **settings: Number) -> Law:
     """Return the law `shared` (first data set) or `independent` (second), with settings.
 

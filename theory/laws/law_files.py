@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from theory.exact.annotations import checked
 from theory.exact.arguments import check_choice
 from theory.exact.errors import InputError, MissingFileError, one_of
 from theory.exact.numbers import Number, exact_number
@@ -176,6 +177,7 @@ def law_document(path: str | Path) -> dict[str, Any]:
     return document
 
 
+@checked
 def load_law(text_or_path: str | Path) -> Law:
     """Return the law that a text names: a preset with settings, or the path of a law file.
 
@@ -196,8 +198,6 @@ def load_law(text_or_path: str | Path) -> Law:
     >>> load_law("shared:amplitude=2").components[0].point
     (2*u1, 2*u1)
     """
-    if not isinstance(text_or_path, str | Path):
-        raise InputError("law", "a text or a path", text_or_path)
     text = str(text_or_path)
     name, colon, settings = text.partition(":")
     if not isinstance(text_or_path, Path) and name in _PRESETS:
@@ -251,6 +251,7 @@ def law_from_file(path: Path) -> Law:
         raise error.inside(path) from None
 
 
+@checked
 def law_from_dict(document: object, name: str = "law") -> Law:
     """Return the law described by the keys of a law file.
 

@@ -6,10 +6,12 @@ from operator import itemgetter
 
 import sympy
 
+from theory.exact.annotations import checked
 from theory.laws.integration import expectation
 from theory.laws.law import Law
 
 
+@checked
 def mean(law: Law) -> sympy.ImmutableDenseMatrix:
     """Return E x, shape (d, 1).
 
@@ -22,6 +24,7 @@ def mean(law: Law) -> sympy.ImmutableDenseMatrix:
     return sympy.ImmutableMatrix([expectation(law, itemgetter(i)) for i in range(law.dimension)])
 
 
+@checked
 def covariance(law: Law) -> sympy.ImmutableDenseMatrix:
     """Return E (x - E x)(x - E x)ᵀ, shape (d, d).
 
@@ -51,6 +54,7 @@ class PrincipalComponent:
     directions: tuple[sympy.ImmutableDenseMatrix, ...]
 
 
+@checked
 def principal_components(law: Law) -> tuple[PrincipalComponent, ...]:
     """Return the eigenspaces of the covariance.
 

@@ -31,6 +31,7 @@ from itertools import combinations, product
 import sympy
 
 from theory.codes.code import Code, dot
+from theory.exact.annotations import checked
 from theory.exact.errors import InputError
 from theory.laws.law import Component, Law
 
@@ -56,6 +57,7 @@ class Ray:
     by_segment: bool
 
 
+@checked
 def bound_attained_from(law: Law, code: Code | None = None) -> sympy.Expr:
     """Return the λ from which on some SAE attains the radial bound; 0 if it is every λ > 0.
 

@@ -14,6 +14,7 @@ import sympy
 
 from theory.codes.code import Atom, Code, dot
 from theory.codes.costs import Linear
+from theory.exact.annotations import checked
 from theory.exact.errors import InputError
 from theory.exact.signs import Signs, Witness, value_at
 from theory.exact.symbols import L1, ONEHOT_PROBABILITY, RADIUS
@@ -170,6 +171,7 @@ class Chamber:
     value: sympy.Expr
 
 
+@checked
 def frame_loss_for_every_l1(
     code: Code, law: Law, witness: Witness | None = None
 ) -> tuple[Chamber, ...]:
@@ -218,6 +220,7 @@ def _threshold_crossings(axes: Sequence[Atom], law: Law, signs: Signs) -> list[s
     return sorted(found, key=lambda l1: value_at(l1, signs.witness))
 
 
+@checked
 def tie_probability_for_every_l1(
     code: Code, other: Code, magnitude_correlation: int
 ) -> tuple[Chamber, ...]:

@@ -16,6 +16,7 @@ from collections import Counter
 
 import sympy
 
+from theory.exact.annotations import checked
 from theory.exact.errors import InputError
 from theory.exact.signs import Witness
 from theory.exact.symbols import RADIUS
@@ -57,6 +58,7 @@ def radial_law(law: Law) -> Law:
     return Law(tuple(parts), f"norm of {law.name}")
 
 
+@checked
 def radial_bound(law: Law, witness: Witness, reconstruction: str = "squared") -> Expectation:
     """Return E h_λ(‖x‖), which no SAE with ‖d_i‖ ≤ 1 beats if the law is symmetric.
 

@@ -44,6 +44,7 @@ from itertools import pairwise, product
 
 import sympy
 
+from theory.exact.annotations import checked
 from theory.exact.errors import InputError
 from theory.exact.numbers import Number, exact_number
 from theory.exact.symbols import L1, RADIUS
@@ -133,6 +134,7 @@ class _Case:
         return OptimalPair(phase, alpha, 0.0 - beta, square - gain)
 
 
+@checked
 def optimal_pair(
     first_alone: Number,
     second_alone: Number,

@@ -23,12 +23,13 @@ from solvers.autoencoders.checkpoints.other_libraries import (
     read_sparsify,
 )
 from solvers.autoencoders.checkpoints.weight_files import is_npz, is_torch
-from solvers.runtime.arguments import check_whole
+from solvers.runtime.arguments import check_whole, checked
 from theory.exact.errors import InputError, MissingFileError, UnreadableFileError
 
 Reader = Callable[[Path], tuple[Autoencoder, ...]]
 
 
+@checked
 def load_checkpoint(path: str | Path, instance: int | None = None) -> Autoencoder:
     """Return the SAE in a file or folder: a `Sae` if ReLU, else of its architecture's class.
 
@@ -70,6 +71,7 @@ def load_checkpoint(path: str | Path, instance: int | None = None) -> Autoencode
         raise error.inside(path) from None
 
 
+@checked
 def load_checkpoints(path: str | Path) -> tuple[Autoencoder, ...]:
     """Return all SAEs in a file or folder; `load_checkpoint` returns one of them.
 
@@ -78,7 +80,7 @@ def load_checkpoints(path: str | Path) -> tuple[Autoencoder, ...]:
     InputError
         As `load_checkpoint`.
     """
-    path = _path(path)
+    path = Path(path)
     try:
         # What overflows is infinite, and refused by name.
         with np.errstate(all="ignore"):
@@ -91,12 +93,6 @@ def load_checkpoints(path: str | Path) -> tuple[Autoencoder, ...]:
         # A damaged or hostile file can raise anything in the libraries that unpack it.
         hint = f"this one is damaged ({type(error).__name__})"
         raise InputError(path, "a checkpoint", hint=hint) from None
-
-
-def _path(path: str | Path) -> Path:
-    if not isinstance(path, str | Path):
-        raise InputError("path", "a text or a path", path)
-    return Path(path)
 
 
 def _reader(path: Path) -> Reader:
@@ -141,6 +137,7 @@ _FOLDERS: tuple[tuple[str, str, Reader], ...] = (
 )  # fmt: skip
 
 
+@checked
 def find_checkpoints(path: str | Path) -> list[Path]:
     """Return the checkpoints in a folder and its subfolders, or the path itself.
 
@@ -153,7 +150,7 @@ def find_checkpoints(path: str | Path) -> list[Path]:
     InputError
         If there is none.
     """
-    path = _path(path)
+    path = Path(path)
     if not path.is_dir():
         return [path]
     found = []
