@@ -48,7 +48,9 @@ class Component:
             )
         if self.matrix.cols > len(CUBE):
             raise InputError("component", f"k ≤ {len(CUBE)} cube dimensions", self.matrix.cols)
-        for value in (self.probability, *self.matrix, *self.offset):
+        # Zeros need no check, and of a law of many features nearly all entries are.
+        entries = {*self.matrix.todok().values(), *self.offset.todok().values()}
+        for value in (self.probability, *entries):
             exact_number(value, "component")
         if sympy.sympify(self.probability).is_negative:
             raise InputError("component", "probability ≥ 0", self.probability)
@@ -110,8 +112,8 @@ class Law:
             raise InputError(self.name, "at least one component of probability > 0")
         if len({part.matrix.rows for part in present}) > 1:
             raise InputError(self.name, "components of one dimension d")
-        total = sympy.simplify(sum(part.probability for part in present))
-        if total != 1:
+        total = sympy.Add(*(part.probability for part in present))
+        if total != 1 and sympy.simplify(total) != 1:
             raise InputError(self.name, "probabilities that sum to 1", total)
         object.__setattr__(self, "components", present)
 
