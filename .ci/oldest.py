@@ -6,7 +6,8 @@ Of the extras those that a few tests need; torch alone would be a gigabyte.
 import tomllib
 from pathlib import Path
 
-project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text("utf-8"))["project"]
+text = (Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8")
+project = tomllib.loads(text)["project"]
 extras = project["optional-dependencies"]
 wanted = [*project["dependencies"], *extras["safetensors"], *extras["test"]]
 for requirement in dict.fromkeys(wanted):

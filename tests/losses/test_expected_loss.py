@@ -18,7 +18,7 @@ from tests.random_cases import random_sae, random_specification
 from theory import Component, InputError, Law, law_from_dict, load_law, preset
 from theory.exact.symbols import AMPLITUDE
 
-CASES = 240
+CASES = 120
 
 
 def cases(numbers: range) -> Iterator[tuple[dict[str, Any], tuple[Any, ...]]]:
