@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,13 @@ def test_the_table_of_trained_saes() -> None:
     }
     rows = re.findall(r"^\| `(D\S+)` \| (.*) \|$", README, flags=re.MULTILINE)
     assert {name for name, _ in rows} == set(entries)
+
+    @cache
+    def best_of_eight(law: str, d_sae: int, objective: Objective) -> float:
+        return minimize_loss(
+            law_from_dict(json.loads(law)), d_sae, objective, Search(8, limit=8)
+        ).total
+
     for name, cells in rows:
         sampled, exact, deviation, best, excess = cells.split(" | ")
         entry = entries[name]
@@ -59,7 +67,7 @@ def test_the_table_of_trained_saes() -> None:
         sae = load_checkpoint(ROOT / "tests/data/trained" / entry["path"])
         objective = Objective(l1=entry["l1"], sparsity="decoder-norm", decoder="free")
         loss = expected_loss(law, sae, objective).total
-        least = minimize_loss(law, sae.d_sae, objective, Search(starts=64)).total
+        least = best_of_eight(json.dumps(entry["law"]), sae.d_sae, objective)
         total = entry["sampled"]["total"]
         assert sampled == f"{total['mean']:.6f} ± {total['standard_error']:.6f}"
         assert float(exact) == pytest.approx(loss, abs=6e-9)

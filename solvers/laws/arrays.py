@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+import sympy
 from numpy.typing import NDArray
 
 from theory.exact.errors import InputError
@@ -101,30 +102,38 @@ def law_arrays(law: Law) -> LawArrays:
     """
     by_dimension: dict[int, list[tuple[float, Array]]] = {}
     for part in law.components:
-        symbols = part.matrix.free_symbols | part.offset.free_symbols
-        symbols |= getattr(part.probability, "free_symbols", set())
-        if symbols:
-            raise InputError(law.name, "numbers", hint=f"it holds the symbols {symbols}")
-        affine = np.array(
-            part.offset.row_join(part.matrix).evalf(20).tolist(), dtype=np.float64
-        ).reshape(law.dimension, 1 + part.cube_dimension)
-        by_dimension.setdefault(part.cube_dimension, []).append((float(part.probability), affine))
+        affine = np.zeros((law.dimension, 1 + part.cube_dimension))
+        # Of a law of many features nearly all entries are 0.
+        for first, matrix in ((0, part.offset), (1, part.matrix)):
+            for (row, column), entry in matrix.todok().items():
+                affine[row, first + column] = _number(entry, law.name)
+        probability = _number(sympy.sympify(part.probability), law.name)
+        by_dimension.setdefault(part.cube_dimension, []).append((probability, affine))
     groups = tuple(
         Cubes(np.array([p for p, _ in parts]), np.stack([affine for _, affine in parts]))
         for _, parts in sorted(by_dimension.items())
     )
-    mean = np.zeros(law.dimension)
-    for cubes in groups:
-        mean += np.einsum("c,cdk,k->d", cubes.probability, cubes.affine, cubes.moments[0])
-    spread = float(np.trace(_second_moment(groups, mean)))
-    return LawArrays(groups, mean, _second_moment(groups, np.zeros(law.dimension)), spread)
+    mean = sum((cubes.probability @ (cubes.affine @ cubes.moments[0]) for cubes in groups),
+               np.zeros(law.dimension))  # fmt: skip
+    second_moment = _second_moment(groups, np.zeros(law.dimension))
+    return LawArrays(groups, mean, second_moment, float(np.trace(_second_moment(groups, mean))))
+
+
+def _number(value: sympy.Expr, name: str) -> float:
+    """Return an exact number as the nearest float."""
+    if isinstance(value, sympy.Rational):
+        return value.p / value.q
+    if value.free_symbols:
+        raise InputError(name, "numbers", hint=f"it holds the symbols {value.free_symbols}")
+    return float(value.evalf(20))
 
 
 def _second_moment(groups: Sequence[Cubes], centre: Array) -> Array:
     """Return E (x - centre)(x - centre)ᵀ."""
     total = np.zeros((len(centre), len(centre)))
     for cubes in groups:
-        affine = cubes.affine.copy()
-        affine[:, :, 0] -= centre
-        total += np.einsum("c,cdk,kl,cel->de", cubes.probability, affine, cubes.moments, affine)
+        moved = cubes.affine.copy()
+        moved[:, :, 0] -= centre
+        weighted = cubes.probability[:, None, None] * (moved @ cubes.moments)
+        total += np.tensordot(weighted, moved, axes=([0, 2], [0, 2]))
     return total

@@ -16,6 +16,7 @@ ReLU is continuous, so a moving boundary between regions adds nothing to the gra
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
@@ -36,6 +37,10 @@ Array = NDArray[np.float64]
 
 # Components are taken in blocks of about this many pairs, so that work stays in cache.
 _PAIRS_AT_ONCE = 2**12
+# More latents than this are taken in blocks of half as many, two blocks at a time, so that the
+# moments of pairs never take more than some 50 MB; what grows with the width are four n × n
+# arrays of doubles.
+_LATENTS_AT_ONCE = 256
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -319,8 +324,7 @@ def _pass(
         for probability, affine in _blocks(cubes, n):
             a = W_enc.T @ affine
             a[:, :, 0] += b_enc
-            own, applied = _pair_matrices(a)
-            own_applied = np.einsum("ciri->cir", applied)
+            own, own_applied, products, to_a = _pair_sums(a, probability, gram)
 
             firing += probability @ own[:, :, 0, 0]
             activation += probability @ own_applied[:, :, 0]
@@ -328,11 +332,10 @@ def _pass(
             residual = affine.copy()
             residual[:, :, 0] -= b_dec
             with_residual += np.einsum("c,cdk,cik->id", probability, residual, own_applied)
-            together += np.einsum("cir,cirj->ij", a * probability[:, None, None], applied)
+            together += products
 
             against = -2.0 * (W_dec @ residual)
             against[:, :, 0] += penalty
-            to_a = np.einsum("ij,cirj->cir", 2.0 * gram, applied)
             to_a += np.einsum("cirs,cis->cir", own, against)
             to_b_enc += probability @ to_a[:, :, 0]
             to_W_enc += np.einsum("c,cdk,cik->di", probability, affine, to_a)
@@ -346,8 +349,50 @@ def _blocks(cubes: Cubes, n: int) -> Iterator[tuple[Array, Array]]:
         yield cubes.probability[start : start + size], cubes.affine[start : start + size]
 
 
-def _pair_matrices(a: Array) -> tuple[Array, Array]:
-    """Return Q_ii as (C, i, ũ, ũ) and Q_ij a_j as (C, i, ũ, j)."""
+class _PairSums(NamedTuple):
+    """Q_ii (C, i, ũ, ũ), Q_ii a_i (C, i, ũ), E[f_i f_j] and 2 Σ_j d_i·d_j Q_ij a_j (C, i, ũ)."""
+
+    own: Array
+    own_applied: Array
+    together: Array
+    to_a: Array
+
+
+def _pair_sums(a: Array, probability: Array, gram: Array) -> _PairSums:
+    """Return what needs the moments of pairs, for any number of latents."""
+    n = a.shape[1]
+    if n <= _LATENTS_AT_ONCE:
+        return _block_sums(a, probability, gram)
+    own = np.empty((*a.shape, a.shape[2]))
+    sums = _PairSums(own, np.empty_like(a), np.empty((n, n)), np.zeros_like(a))
+    starts = range(0, n, _LATENTS_AT_ONCE // 2)
+    blocks = [np.arange(start, min(start + starts.step, n)) for start in starts]
+    for block in blocks:
+        part = _block_sums(a[:, block], probability, gram[np.ix_(block, block)])
+        sums.own[:, block] = part.own
+        sums.own_applied[:, block] = part.own_applied
+        sums.together[np.ix_(block, block)] = part.together
+        sums.to_a[:, block] += part.to_a
+    for first, second in combinations(blocks, 2):
+        both, size = np.concatenate([first, second]), len(first)
+        # Of the moments of both, those within one block have been counted.
+        between = gram[np.ix_(both, both)]
+        between[:size, :size] = between[size:, size:] = 0.0
+        part = _block_sums(a[:, both], probability, between)
+        sums.together[np.ix_(first, second)] = part.together[:size, size:]
+        sums.together[np.ix_(second, first)] = part.together[size:, :size]
+        sums.to_a[:, both] += part.to_a
+    return sums
+
+
+def _block_sums(a: Array, probability: Array, gram: Array) -> _PairSums:
+    """Return the sums of latents whose pairs are few enough to be held at once."""
     matrices = pair_moments(a)[:, :, triangle_index(a.shape[2])]
     own = np.einsum("cirsi->cirs", matrices)
-    return own, np.einsum("cirsj,csj->cirj", matrices, a.transpose(0, 2, 1).copy())
+    applied = np.einsum("cirsj,csj->cirj", matrices, a.transpose(0, 2, 1).copy())
+    return _PairSums(
+        own,
+        np.einsum("ciri->cir", applied),
+        np.einsum("cir,cirj->ij", a * probability[:, None, None], applied),
+        np.einsum("ij,cirj->cir", 2.0 * gram, applied),
+    )

@@ -227,7 +227,6 @@ def claims_text(claims: Sequence[CheckedClaim]) -> str:
         verdict = claim.verdict + (f": {claim.explanation}" if claim.explanation else "")
         lines += _wrapped("    → ", verdict)
         for quantity in claim.quantities:
-            # A formula short enough goes beside its name, a longer one on a line of its own.
             mark = "" if quantity.passed else "  FAILED"
             lines += _wrapped("      ", f"{quantity.name} = {quantity.formula}")
             lines.append(

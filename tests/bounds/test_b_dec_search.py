@@ -20,7 +20,7 @@ from theory import Component, Law, load_law
 def test_the_bound_for_every_b_dec() -> None:
     """With three atoms b_dec ≠ 0 is better; no dictionary, b_dec or SAE beats the bound."""
     law, objective = load_law("shared"), Objective(l1=0.5)
-    found = certify(law, 3, objective, gap=0.1, any_b_dec=True)
+    found = certify(law, 3, objective, gap=0.1, any_b_dec=True, max_seconds=1e9)
     assert found.complete
     assert found.any_b_dec_optimum < 0.999 * found.optimum
     assert 0.9 * found.any_b_dec_optimum <= found.any_b_dec_bound <= found.any_b_dec_optimum
@@ -41,7 +41,9 @@ def test_a_lopsided_law_is_absorbed_by_b_dec() -> None:
     segment = Component(
         sympy.Integer(1), sympy.ImmutableMatrix([1, 0]), sympy.ImmutableMatrix([0, 1])
     )
-    found = certify(Law((segment,)), 1, Objective(l1=0.2), gap=0.05, any_b_dec=True)
+    found = certify(
+        Law((segment,)), 1, Objective(l1=0.2), gap=0.05, any_b_dec=True, max_seconds=1e9
+    )
     assert found.complete
     assert found.any_b_dec_optimum < found.optimum / 2
     # b_dec = (s, 1) and a latent for x > s: λ (1 - s)²/2 less its shrinkage, s³/3 before.
@@ -92,7 +94,7 @@ def test_an_interrupt_among_squares_loses_none() -> None:
 @pytest.mark.slow
 def test_a_claim_about_every_b_dec_is_held_against_that_search() -> None:
     law, objective = load_law("shared"), Objective(l1=0.5)
-    found = certify(law, 3, objective, gap=0.1, any_b_dec=True)
+    found = certify(law, 3, objective, gap=0.1, any_b_dec=True, max_seconds=1e9)
     for claimed, every, refuted in (
         (found.optimum, False, False),
         (found.optimum, True, True),
@@ -124,7 +126,7 @@ def test_quarters_without_their_images_still_cover_the_square(turned: bool, coun
 
 @pytest.mark.slow
 def test_the_diagonals_are_best_whatever_b_dec() -> None:
-    found = certify(load_law("independent"), 4, Objective(l1=0.1), any_b_dec=True)
+    found = certify(load_law("independent"), 4, Objective(l1=0.1), any_b_dec=True, max_seconds=1e9)
     assert found.complete
     assert found.any_b_dec_optimum == pytest.approx(found.optimum, rel=1e-9)
     assert found.any_b_dec_bound >= 0.999 * found.optimum

@@ -111,6 +111,8 @@ def test_longest_paths_are_those_of_brute_force(n: int) -> None:
 
 
 def independent(n: int = 4, **settings: Any) -> Certificate:
+    """Return a certificate that no slow machine leaves incomplete."""
+    settings = {"max_seconds": 1e9, **settings}
     return certify(load_law("independent"), n, Objective(l1=0.1), **settings)
 
 
@@ -143,11 +145,11 @@ def test_a_false_optimum_is_refuted() -> None:
     law, objective = load_law("independent"), Objective(l1=0.1)
     axes = best_activation_loss(law, frame_sae(0.0), objective)
     diagonal = best_activation_loss(law, frame_sae(np.pi / 4), objective)
-    found = independent(claimed=axes, gap=0.02)
+    found = independent(claimed=axes, gap=0.05)
     assert found.refuted
     assert best_loss(law, np.array(found.angles), 0.1) < axes
-    for claimed, refuted in ((diagonal, False), (0.97 * diagonal, True), (0.99 * diagonal, False)):
-        assert independent(claimed=claimed, gap=0.02).refuted is refuted
+    for claimed, refuted in ((diagonal, False), (0.93 * diagonal, True), (0.99 * diagonal, False)):
+        assert independent(claimed=claimed, gap=0.05).refuted is refuted
 
 
 @pytest.mark.parametrize("l1", [0.01, 0.1, 1.0, 2.5])
@@ -204,24 +206,24 @@ def test_a_turned_and_scaled_law_has_the_same_certificate() -> None:
         )
     )
     first, second = (
-        certify(each, 4, Objective(l1=l1), gap=0.01) for each, l1 in ((law, 0.1), (moved, 0.2))
+        certify(each, 3, Objective(l1=l1), gap=0.03) for each, l1 in ((law, 0.1), (moved, 0.2))
     )
     assert second.optimum == pytest.approx(4 * first.optimum, rel=1e-9)
-    assert second.lower_bound == pytest.approx(4 * first.lower_bound, rel=0.01)
+    assert second.lower_bound == pytest.approx(4 * first.lower_bound, rel=0.03)
     assert second.any_b_dec_bound == pytest.approx(4 * first.any_b_dec_bound, rel=1e-9)
 
 
 def test_the_decoder_norm_penalty_has_the_same_certificate() -> None:
     weighted = Objective(l1=0.1, sparsity="decoder-norm", decoder="free")
-    found = certify(load_law("independent"), 4, weighted, gap=0.02)
-    assert found.lower_bound == independent(gap=0.02).lower_bound
+    found = certify(load_law("independent"), 3, weighted, gap=0.05)
+    assert found.lower_bound == independent(3, gap=0.05).lower_bound
     assert "any norm" in found.covers
 
 
 def test_a_spent_budget_and_an_interrupt_leave_a_valid_bound() -> None:
-    few = independent(gap=1e-5, max_boxes=5000)
+    few = independent(gap=1e-5, max_boxes=2000)
     assert not few.complete
-    assert few.boxes <= 10000
+    assert few.boxes <= 4000
     assert 0.08 < few.lower_bound < few.optimum
 
     def stop(boxes: int, of: int) -> None:

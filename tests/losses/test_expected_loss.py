@@ -1,5 +1,6 @@
 """The exact expected loss against exact rational arithmetic, and its gradient."""
 
+import tracemalloc
 from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
@@ -17,7 +18,7 @@ from tests.random_cases import random_sae, random_specification
 from theory import Component, InputError, Law, law_from_dict, load_law, preset
 from theory.exact.symbols import AMPLITUDE
 
-CASES = 240
+CASES = 120
 
 
 def cases(numbers: range) -> Iterator[tuple[dict[str, Any], tuple[Any, ...]]]:
@@ -244,6 +245,38 @@ def test_many_components_are_taken_in_blocks_without_a_seam() -> None:
         for part in law.components
     ]
     assert whole.total == pytest.approx(np.mean(by_part), rel=1e-13)
+
+
+@pytest.mark.parametrize("name", ["shared", "independent"])
+def test_many_latents_are_taken_in_blocks_without_a_seam(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where two latents of different blocks are equal, or each other's negative."""
+    rng = np.random.default_rng(9)
+    W_enc, b_enc = rng.normal(size=(2, 11)), rng.normal(size=11)
+    W_enc[:, 9], b_enc[9] = W_enc[:, 1], b_enc[1]
+    W_enc[:, 10], b_enc[10] = -W_enc[:, 2], -b_enc[2]
+    sae = Sae(W_enc, b_enc, rng.normal(size=(11, 2)), [0.1, 0.2])
+    whole = expected_loss_and_gradient(load_law(name), sae, Objective(l1=0.1))
+    monkeypatch.setattr("solvers.losses.expected_loss._LATENTS_AT_ONCE", 4)
+    parts = expected_loss_and_gradient(load_law(name), sae, Objective(l1=0.1))
+    assert parts.loss.total == pytest.approx(whole.loss.total, rel=1e-13)
+    assert parts.loss.firing == pytest.approx(whole.loss.firing, rel=1e-13)
+    for one, other in zip(parts.gradient, whole.gradient, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-13)
+
+
+def test_memory_grows_with_four_arrays_of_the_width_squared() -> None:
+    n = 768
+    rng = np.random.default_rng(10)
+    W_dec = rng.normal(size=(n, 2))
+    sae = Sae(W_dec.T / n, rng.normal(size=n) / n, W_dec, [0, 0])
+    law = load_law("independent")
+    tracemalloc.start()
+    expected_loss(law, sae, Objective(l1=0.1))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 4.5 * 8 * n**2 + 50e6
 
 
 def test_wrong_dimension_says_what_was_expected() -> None:

@@ -93,8 +93,8 @@ def test_same_seed_same_result() -> None:
 
 def test_some_instances_find_the_diagonal_and_some_absorb_a_ray() -> None:
     optimum = 0.0682401409
-    schedule = Schedule(samples=3_000_000, rate=5e-3)
-    result = train(load_law("shared"), 4, Objective(l1=0.1), schedule, instances=20)
+    schedule = Schedule(samples=500_000, rate=0.02, batch=512)
+    result = train(load_law("shared"), 4, Objective(l1=0.1), schedule, instances=16)
     totals = np.array([loss.total for loss in result.losses])
     assert (np.abs(totals - optimum) < 1e-4).any()
     assert totals.min() >= optimum - 1e-10

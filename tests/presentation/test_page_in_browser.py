@@ -24,7 +24,9 @@ PATH = os.environ.get("SAE_THEORY_BROWSER") or next(filter(None, map(shutil.whic
 
 
 @pytest.fixture(scope="module")
-def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def pages(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Return pages of checks; made only where there is a browser to open them."""
+    del browser
     folder = tmp_path_factory.mktemp("pages")
     law, objective = preset("independent"), Objective(l1=0.1)
     checks = [
@@ -76,8 +78,9 @@ def opened(browser: Any, path: Path, width: int, scheme: str) -> Any:
 
 
 @pytest.fixture(scope="module")
-def derivations(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def derivations(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder of pages; all topics in CI, which has made them anyway, else three."""
+    del browser
     made = os.environ.get("SAE_THEORY_DERIVATIONS")
     if made:
         return Path(made)
