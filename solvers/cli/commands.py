@@ -22,8 +22,10 @@ from solvers.optima.train import Schedule, train
 from solvers.presentation.certificate_report import certificate_document, certificate_text
 from solvers.presentation.check_report import check_document, check_text, comparison_text
 from solvers.presentation.results import (
+    claim_text,
     claims_document,
-    claims_text,
+    claims_head,
+    claims_summary,
     loss_document,
     loss_text,
     optimum_document,
@@ -33,9 +35,10 @@ from solvers.presentation.results import (
     training_text,
 )
 from solvers.runtime.files import check_writable, written_beside
+from solvers.runtime.parallel import pool
 from solvers.runtime.progress import ProgressLine
 from solvers.studies.cross_check import cross_check_all, objective_for
-from solvers.studies.verify import verify
+from solvers.studies.verify import chosen_ids, verified, verify
 from theory.claims.claim import ProofError
 from theory.codes.code_files import load_code
 from theory.derivations.own import own_derivation
@@ -80,9 +83,19 @@ def check_plot(path: Path | None) -> None:
 
 
 def run_verify(options: argparse.Namespace) -> int:
-    """Run `sae-theory verify` and return its exit status."""
-    claims = verify(options.claims, progress=ProgressLine("claims"))
-    print_result(options, claims_document(claims), claims_text(claims))
+    """Run `sae-theory verify`, printing each claim when it is proved; return its exit status."""
+    # The first claim is proved here.
+    with pool(None, len(chosen_ids(options.claims)) - 1) as executor:
+        if options.json:
+            claims = verify(options.claims, ProgressLine("claims"), executor=executor)
+            print(to_json(claims_document(claims)))
+        else:
+            claims = ()
+            print(claims_head(), flush=True)
+            for claim in verified(options.claims, executor):
+                claims += (claim,)
+                print(claim_text(len(claims), claim), flush=True)
+            print(claims_summary(claims))
     return 0 if all(claim.passed for claim in claims) else 1
 
 
