@@ -145,7 +145,7 @@ def chosen_ids(ids: Sequence[str] = ()) -> tuple[str, ...]:
 
 
 def verified(ids: Sequence[str] = (), executor: Executor | None = None) -> Iterator[CheckedClaim]:
-    """Yield what `verify` returns, in the ledger's order, each as soon as those before it are done.
+    """Yield what `verify` returns, in the ledger's order, each once those before it are done.
 
     Raises
     ------

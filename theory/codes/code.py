@@ -232,9 +232,7 @@ def is_reached(code: Code, x: Sequence[sympy.Expr], signs: Signs) -> bool:
     (True, False)
     """
     point = sympy.Matrix(list(x))
-    return any(
-        all(signs.of(f) >= 0 for f in inverse.T * point) for inverse in _bases(code, signs)
-    )
+    return any(all(signs.of(f) >= 0 for f in inverse.T * point) for inverse in _bases(code, signs))
 
 
 def dot(a: Sequence[sympy.Expr], b: Sequence[sympy.Expr]) -> sympy.Expr:

@@ -65,7 +65,7 @@ def _decision(expression: sympy.Expr, witness: _Point) -> tuple[int, sympy.Expr 
     side = sign_of(expression.subs(dict(witness)))
     if side == 0 and sympy.expand(expression) != 0 and sympy.simplify(expression) != 0:
         raise InputError(
-            "witness", f"a point off every boundary, but {expression} vanishes there", dict(witness)
+            "witness", f"a point off every boundary; {expression} vanishes there", dict(witness)
         )
     if side == 0 or not expression.free_symbols:
         return side, None
