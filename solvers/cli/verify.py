@@ -6,9 +6,16 @@ fails.
 
 import argparse
 
-from solvers.cli.options import add_output, print_result, progress_of
-from solvers.presentation.results import claims_document, claims_text
-from solvers.studies.verify import verify
+from solvers.cli.options import add_output, progress_of
+from solvers.presentation.results import (
+    claim_text,
+    claims_document,
+    claims_head,
+    claims_summary,
+    to_json,
+)
+from solvers.runtime.parallel import pool
+from solvers.studies.verify import chosen_ids, verified, verify
 from theory.claims.ledger import LEDGER
 
 EXAMPLES = ("sae-theory verify", "sae-theory verify ratio two-dimensional --json")
@@ -22,8 +29,18 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run the command and return its exit status."""
-    with progress_of(options, "claims") as progress:
-        claims = verify(options.claims, progress=progress)
-    print_result(options, claims_document(claims), claims_text(claims))
+    """Run the command, printing each claim when it is proved; return its exit status."""
+    # The first claim is proved here.
+    with pool(None, len(chosen_ids(options.claims)) - 1) as executor:
+        if options.json:
+            with progress_of(options, "claims") as progress:
+                claims = verify(options.claims, progress, executor=executor)
+            print(to_json(claims_document(claims)))
+        else:
+            claims = ()
+            print(claims_head(), flush=True)
+            for claim in verified(options.claims, executor):
+                claims += (claim,)
+                print(claim_text(len(claims), claim), flush=True)
+            print(claims_summary(claims))
     return 0 if all(claim.passed for claim in claims) else 1

@@ -216,31 +216,38 @@ def training_text(training: Training) -> str:
     return "\n".join(lines)
 
 
-def claims_text(claims: Sequence[CheckedClaim]) -> str:
-    """Return the ledger as a table: each claim, its verdict, and its numbers by every route."""
+def claims_head() -> str:
+    """Return the head of the ledger's table."""
     header = (
         f"{'':4}{'symbolic':<34}{'exact':>15}{'optimised':>15}{'independent':>15}{'error':>10}"
     )
-    lines = ["claim: what the discussion says → verdict", header, "─" * WIDTH]
-    for number, claim in enumerate(claims, start=1):
-        lines += _wrapped(f"{number:>2}. ", f"{claim.id}: {claim.statement}  ({claim.place})")
-        verdict = claim.verdict + (f": {claim.explanation}" if claim.explanation else "")
-        lines += _wrapped("    → ", verdict)
-        for quantity in claim.quantities:
-            mark = "" if quantity.passed else "  FAILED"
-            lines += _wrapped("      ", f"{quantity.name} = {quantity.formula}")
-            lines.append(
-                f"{'':8}{quantity.value:<30.12g}{_number(quantity.exact):>15}"
-                f"{_number(quantity.optimised):>15}{_number(quantity.independent):>15}"
-                f"{quantity.error:>10.0e}{mark}"
-            )
-        if not claim.passed and not claim.quantities:
-            lines.append("    FAILED")
-        lines.append("")
+    return "\n".join(["claim: what the discussion says → verdict", header, "─" * WIDTH])
+
+
+def claim_text(number: int, claim: CheckedClaim) -> str:
+    """Return a claim's part of the table: its verdict, and its numbers by every route."""
+    lines = _wrapped(f"{number:>2}. ", f"{claim.id}: {claim.statement}  ({claim.place})")
+    verdict = claim.verdict + (f": {claim.explanation}" if claim.explanation else "")
+    lines += _wrapped("    → ", verdict)
+    for quantity in claim.quantities:
+        # A formula short enough goes beside its name, a longer one on a line of its own.
+        mark = "" if quantity.passed else "  FAILED"
+        lines += _wrapped("      ", f"{quantity.name} = {quantity.formula}")
+        lines.append(
+            f"{'':8}{quantity.value:<30.12g}{_number(quantity.exact):>15}"
+            f"{_number(quantity.optimised):>15}{_number(quantity.independent):>15}"
+            f"{quantity.error:>10.0e}{mark}"
+        )
+    if not claim.passed and not claim.quantities:
+        lines.append("    FAILED")
+    return "\n".join([*lines, ""])
+
+
+def claims_summary(claims: Sequence[CheckedClaim]) -> str:
+    """Return the end of the table: how many claims passed, and the largest deviations."""
     passed = sum(claim.passed for claim in claims)
-    lines.append(f"{passed} of {len(claims)} claims passed")
-    lines += _wrapped("", "largest deviation from the symbolic value: " + _largest(claims))
-    return "\n".join(lines)
+    largest = "largest deviation from the symbolic value: " + _largest(claims)
+    return "\n".join([f"{passed} of {len(claims)} claims passed", *_wrapped("", largest)])
 
 
 def _largest(claims: Sequence[CheckedClaim]) -> str:

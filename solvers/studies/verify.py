@@ -1,7 +1,8 @@
 """Runs the ledger: each claim is proved anew and its numbers are held against each other."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
 
 import sympy
@@ -15,6 +16,7 @@ from theory.claims.ledger import LEDGER
 
 #: The numeric routes of every claim in the ledger.
 ROUTES = {**CODE_ROUTES, **LOSS_ROUTES}
+_CLAIMS = {claim.id: claim for claim in LEDGER}
 #: A larger error estimate of the independent route is no evidence.
 LARGEST_ESTIMATE = 1e-6
 #: Largest deviation from the symbolic value that passes, by route, relative to values above
@@ -90,9 +92,21 @@ class CheckedClaim:
 
 @checked
 def verify(
-    ids: Sequence[str] = (), progress: Callable[[int, int], None] | None = None
+    ids: Sequence[str] = (),
+    progress: Callable[[int, int], None] | None = None,
+    *,
+    executor: Executor | None = None,
 ) -> tuple[CheckedClaim, ...]:
     """Return the ledger, or the claims with these ids, proved and checked.
+
+    Parameters
+    ----------
+    ids : sequence of str
+        By default all.
+    progress : callable, optional
+        Called with the numbers of finished and of all claims.
+    executor : concurrent.futures.Executor, optional
+        Proves claims; by default they are proved here, one after the other.
 
     Raises
     ------
@@ -104,16 +118,62 @@ def verify(
     >>> [(claim.verdict, claim.passed) for claim in verify(["ratio"])]
     [('holds', True)]
     """
-    known = {claim.id: claim for claim in LEDGER}
-    for name in ids:
-        check_choice("claim", name, known)
-    chosen = [claim for claim in LEDGER if not ids or claim.id in ids]
-    checked = []
-    for done, claim in enumerate(chosen, start=1):
-        checked.append(check(claim, ROUTES[claim.id]))
+    total, checked = len(chosen_ids(ids)), []
+    for claim in verified(ids, executor):
+        checked.append(claim)
         if progress is not None:
-            progress(done, len(chosen))
+            progress(len(checked), total)
     return tuple(checked)
+
+
+def chosen_ids(ids: Sequence[str] = ()) -> tuple[str, ...]:
+    """Return the ids of the ledger that are meant, in its order.
+
+    Raises
+    ------
+    InputError
+        For an id that is not in the ledger.
+
+    Examples
+    --------
+    >>> chosen_ids(["ratio", "two-dimensional"])
+    ('two-dimensional', 'ratio')
+    """
+    for name in ids:
+        check_choice("claim", name, _CLAIMS)
+    return tuple(name for name in _CLAIMS if not ids or name in ids)
+
+
+def verified(ids: Sequence[str] = (), executor: Executor | None = None) -> Iterator[CheckedClaim]:
+    """Yield what `verify` returns, in the ledger's order, each once those before it are done.
+
+    Raises
+    ------
+    InputError
+        For an id that is not in the ledger.
+
+    Examples
+    --------
+    >>> next(verified()).id
+    'two-dimensional'
+    """
+    chosen = chosen_ids(ids)
+    if executor is None:
+        yield from map(_checked, chosen)
+        return
+    first, *others = chosen
+    futures = [executor.submit(_checked, name) for name in others]
+    try:
+        # There is something to read while the executor's processes still start.
+        yield _checked(first)
+        yield from (future.result() for future in futures)
+    finally:
+        for future in futures:
+            future.cancel()
+
+
+def _checked(name: str) -> CheckedClaim:
+    return check(_CLAIMS[name], ROUTES[name])
 
 
 def check(claim: Claim, routes: Callable[[], list[Routes]]) -> CheckedClaim:

@@ -1,5 +1,7 @@
 """Proofs of the ledger's claims: each derives its result and decides the verdict from it."""
 
+from functools import cache
+
 import sympy
 
 from theory.claims.claim import Finding, Quantity, Verdict, require
@@ -350,6 +352,7 @@ def global_optimum() -> Finding:
     )
 
 
+@cache
 def best_rhombic_angle(magnitude_correlation: sympy.Expr) -> sympy.Expr:
     """Return the angle φ of the cheapest code (±cos φ, ±sin φ) for 0 < f < 1, to 30 digits."""
     slope = sympy.diff(rhombic_cost(), PHI)
@@ -358,6 +361,7 @@ def best_rhombic_angle(magnitude_correlation: sympy.Expr) -> sympy.Expr:
     )
 
 
+@cache
 def rhombic_cost() -> sympy.Expr:
     """Return the cost of the code (±cos φ, ±sin φ) near 45°, in φ and f."""
     witness = {MAGNITUDE_CORRELATION: HALF, PHI: _BELOW_45}

@@ -46,7 +46,6 @@ def the_setting() -> Derivation:
             "linear programme: the least Σ f_i with Σ f_i d_i = x",
             Numeric(
                 "scipy's linear programming on the atoms",
-                gauge(axis_aligned(), (AMPLITUDE, AMPLITUDE), {AMPLITUDE: sympy.S.One}),
                 "least activation",
                 (0.0,),
                 {AMPLITUDE: (0.5, 2.0)},
@@ -60,7 +59,6 @@ def the_setting() -> Derivation:
             "the same linear programme",
             Numeric(
                 "scipy's linear programming on the atoms",
-                gauge(diagonal(), (AMPLITUDE, AMPLITUDE), {AMPLITUDE: sympy.S.One}),
                 "least activation",
                 (45.0,),
                 {AMPLITUDE: (0.5, 2.0)},
@@ -73,8 +71,8 @@ def the_setting() -> Derivation:
             "T_decoder",
             decoder.axis_aligned,
             "solve s f = A for f",
-            Numeric("least squares with atoms of norm s", decoder.axis_aligned,
-                    "scaled activation", (0.0, "decoder"), s_range, 1e-9),
+            Numeric("least squares with atoms of norm s", "scaled activation", (0.0, "decoder"),
+                    s_range, 1e-9),
         ),
         Step(
             f"The totals as quoted arise if A is measured through both layers: "
@@ -82,16 +80,16 @@ def the_setting() -> Derivation:
             "T_both",
             both.axis_aligned,
             "solve s² c = A for c",
-            Numeric("least squares with gain s²", both.axis_aligned,
-                    "scaled activation", (0.0, "both layers"), s_range, 1e-9),
+            Numeric("least squares with gain s²", "scaled activation", (0.0, "both layers"),
+                    s_range, 1e-9),
         ),
         Step(
             "For the diagonal code, read the same second way,",
             "T_diagonal",
             both.diagonal,
             "solve s² c = A √2 for c",
-            Numeric("least squares with gain s²", both.diagonal,
-                    "scaled activation", (45.0, "both layers"), s_range, 1e-9),
+            Numeric("least squares with gain s²", "scaled activation", (45.0, "both layers"),
+                    s_range, 1e-9),
         ),
         Step(
             "Whatever a unit of activation is worth, it is worth the same to both codes: the "
@@ -99,7 +97,7 @@ def the_setting() -> Derivation:
             "T_both/T_diagonal",
             both.ratio,
             "divide",
-            Symbolic("the ratio under the other reading", both.ratio, decoder.ratio),
+            Symbolic("the ratio under the other reading", decoder.ratio),
         ),
     ]  # fmt: skip
     return Derivation(
@@ -136,13 +134,13 @@ def activation_costs() -> Derivation:
             "On the first data set every point is a times one of the four corners. At (a, a) "
             "the axis-aligned code costs",
             "gamma_axes", at_a[0], "linear programme",
-            Numeric("scipy's linear programming", at_a[0], "least activation", (0.0,),
+            Numeric("scipy's linear programming", "least activation", (0.0,),
                     {a: (0.1, 1.0)}, 1e-9),
         ),
         Step(
             "and the diagonal code",
             "gamma_diagonal", at_a[1], "linear programme",
-            Numeric("scipy's linear programming", at_a[1], "least activation", (45.0,),
+            Numeric("scipy's linear programming", "least activation", (45.0,),
                     {a: (0.1, 1.0)}, 1e-9),
         ),
     ]  # fmt: skip
@@ -155,7 +153,7 @@ def activation_costs() -> Derivation:
                     f"C_{'axes' if angle == 0 else 'diagonal'}",
                     cost,
                     "integrate the gauge, linear on each cone, over each cell",
-                    Numeric("adaptive quadrature of the gauge", cost, "cost by quadrature",
+                    Numeric("adaptive quadrature of the gauge", "cost by quadrature",
                             (name, angle), tolerance=1e-6),
                 )
             )  # fmt: skip
@@ -212,7 +210,7 @@ def cost_and_angle() -> Derivation:
                 "C_theta",
                 cost.value,
                 "integrate |u·x| + |v·x| over the cells on which both signs are fixed",
-                Numeric("the exact moments of cut squares", cost.value, "cost of a rotated code",
+                Numeric("the exact moments of cut squares", "cost of a rotated code",
                         (name,), {THETA: (0.0, 0.785)}),
             ),
             Step(
@@ -236,7 +234,6 @@ def cost_and_angle() -> Derivation:
             "put θ = π/4",
             Symbolic(
                 "the cost of the diagonal code by its own derivation",
-                ends[1],
                 activation_cost(diagonal(), preset("independent")).value,
             ),
         )
@@ -279,7 +276,7 @@ def onehot_threshold() -> Derivation:
                     f"C_{'axes' if angle == 0 else 'diagonal'}",
                     cost,
                     "average the cases of one and of two active features",
-                    Numeric("the exact moments", cost, "cost with one-hot probability",
+                    Numeric("the exact moments", "cost with one-hot probability",
                             (name, angle), {ONEHOT_PROBABILITY: (0.0, 1.0)}),
                 )
             )  # fmt: skip
@@ -290,7 +287,7 @@ def onehot_threshold() -> Derivation:
                 "q_star",
                 tie,
                 "solve",
-                Numeric("root finding on the exact costs", tie, "tie of the costs", (name,),
+                Numeric("root finding on the exact costs", "tie of the costs", (name,),
                         tolerance=1e-10),
             )
         )  # fmt: skip
@@ -301,7 +298,7 @@ def onehot_threshold() -> Derivation:
             "q_star",
             between,
             "solve, f kept",
-            Numeric("root finding on the exact costs", between, "tie of the costs in between",
+            Numeric("root finding on the exact costs", "tie of the costs in between",
                     (), {MAGNITUDE_CORRELATION: (0.05, 0.95)}, 1e-10),
         )
     )  # fmt: skip

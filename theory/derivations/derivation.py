@@ -1,14 +1,15 @@
 """A derivation as data: what is assumed, what follows by which rule, and each step's check.
 
 Prose is plain text; formulas are sympy's, obtained from the functions that `verify` and the
-tests call. A step without a check is a definition. Checks are `Symbolic` (two expressions,
+tests call. A step states its formula once; its check is about that formula unless it brings
+another. A step without a check is a definition. Checks are `Symbolic` (two expressions,
 obtained in different ways, whose difference simplifies to 0), `Decided` (a statement that
 sympy decides) or `Numeric` (a formula against a number that `solvers` computes another way).
 """
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 import sympy
@@ -40,16 +41,18 @@ class Symbolic:
     ----------
     by : str
         How `right` was obtained, as the object of "equals".
-    left, right : sympy.Expr
+    right : sympy.Expr
+    left : sympy.Expr, optional
+        By default the formula of the step.
     """
 
     by: str
-    left: sympy.Expr
     right: sympy.Expr
+    left: sympy.Expr | None = None
 
     def require(self, step: str) -> None:
         """Raise `ProofError`, naming the step, unless the two are equal."""
-        if sympy.simplify(self.left - self.right) != 0:
+        if self.left is None or sympy.simplify(self.left - self.right) != 0:
             raise ProofError(f"{step}: {self.left} is not {self.right}, {self.by}")
 
 
@@ -81,7 +84,6 @@ class Numeric:
     ----------
     by : str
         What computes the number, in words.
-    formula : sympy.Expr
     route : str
         Its name in `solvers.studies.claims.derivation_evidence.ROUTES`.
     settings : tuple
@@ -89,15 +91,20 @@ class Numeric:
     domain : mapping from symbol to (low, high)
         Where the values are drawn.
     tolerance : float
-        Largest deviation, absolute.
+        Largest deviation, in units of `unit`.
+    unit : float
+        What the formula's values are measured against.
+    formula : sympy.Expr, optional
+        By default that of the step.
     """
 
     by: str
-    formula: sympy.Expr
     route: str
     settings: tuple[object, ...] = ()
     domain: Mapping[sympy.Symbol, tuple[float, float]] = field(default_factory=dict)
     tolerance: float = 1e-12
+    unit: float = 1.0
+    formula: sympy.Expr | None = None
 
 
 Check: TypeAlias = Symbolic | Decided | Numeric
@@ -116,6 +123,7 @@ class Step:
     rule : str
         What was done: "integrate", "solve", "definition", ...
     check : Check or None
+        Of the formula, unless it brings another.
     """
 
     prose: str
@@ -123,6 +131,14 @@ class Step:
     formula: sympy.Basic | None = None
     rule: str = ""
     check: Check | None = None
+
+    def __post_init__(self) -> None:
+        about: Check | None = self.check
+        if isinstance(about, Numeric) and about.formula is None:
+            about = replace(about, formula=self.formula)
+        elif isinstance(about, Symbolic) and about.left is None:
+            about = replace(about, left=self.formula)
+        object.__setattr__(self, "check", about)
 
     @property
     def display(self) -> sympy.Basic | None:

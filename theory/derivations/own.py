@@ -1,11 +1,12 @@
 """A derivation for a user's own law and code: support, moments, cost, loss, bound, comparison."""
 
+import math
 import re
 
 import sympy
 
 from theory.codes.code import Code, codes_of
-from theory.codes.costs import activation_cost
+from theory.codes.costs import OutOfReachError, activation_cost
 from theory.derivations.derivation import (
     SQUARED,
     Decided,
@@ -20,8 +21,9 @@ from theory.exact.errors import InputError
 from theory.exact.symbols import CUBE, L1
 from theory.laws.law import Law
 from theory.laws.moments import covariance, mean
-from theory.losses.closed_forms import frame_loss_for_every_l1
-from theory.losses.radial_bound import is_symmetric, radial_bound
+from theory.laws.thresholds import corner_values
+from theory.losses.closed_forms import NoFrameError, frame_loss_for_every_l1
+from theory.losses.radial_bound import is_radial, is_symmetric, radial_bound
 
 #: The name of the figure; it is drawn from the law and the code themselves.
 OWN_FIGURE = "own"
@@ -58,10 +60,9 @@ def own_derivation(law: Law, code: Code, l1: sympy.Expr | None = None) -> Deriva
     if l1 is not None and not (l1.is_number and l1.is_positive):
         raise InputError("l1", "a number > 0", l1)
     cost = sympy.simplify(activation_cost(code, law).value)
-    if cost is sympy.oo:
-        raise InputError(code.name, f"atoms that reach every x of {law.name}")
+    unit = _unit(law)
     called = _called(code)
-    steps = [*_support(law), *_moments(law)]
+    steps = [*_support(law), *_moments(law, unit)]
     steps += [
         Step(
             f"The atoms of {called}, each of norm 1, are the rows of",
@@ -75,13 +76,13 @@ def own_derivation(law: Law, code: Code, l1: sympy.Expr | None = None) -> Deriva
             cost,
             "integrate the gauge, a polynomial on each cone, over each cell",
             Numeric("adaptive quadrature of the gauge, found by trying every choice of atoms,",
-                    cost, "cost by quadrature", (law, code), tolerance=1e-6),
+                    "cost by quadrature", (law, code, unit), tolerance=1e-6, unit=unit),
         ),
     ]  # fmt: skip
-    steps += [_beside(law, other, called, cost) for other in codes_of(law)
+    steps += [_beside(law, other, called, cost, unit) for other in codes_of(law)
               if other.atoms != code.atoms]  # fmt: skip
-    losses, loss = _losses(law, code, l1)
-    steps += losses + _bound(law, l1)
+    losses, loss = _losses(law, code, l1, unit)
+    steps += losses + _bound(law, l1, unit)
     told = f"It costs {readable(cost)} ≈ {float(cost):.6g}"
     if loss is not None:
         told += (
@@ -110,6 +111,14 @@ def own_derivation(law: Law, code: Code, l1: sympy.Expr | None = None) -> Deriva
     )  # fmt: skip
 
 
+def _unit(law: Law) -> float:
+    """Return the power of ten that the law's coordinates reach: what tolerances are shares of."""
+    axes = sympy.eye(law.dimension).tolist()
+    reach = max(abs(float(value)) for part in law.components for axis in axes
+                for value in corner_values(part, axis))  # fmt: skip
+    return float(10.0 ** math.floor(math.log10(reach))) if reach else 1.0
+
+
 def _called(code: Code) -> str:
     if code.name in ("axis-aligned", "diagonal"):
         return f"the {code.name} code"
@@ -120,11 +129,11 @@ def _slug(text: str) -> str:
     return re.sub(r"[^0-9A-Za-z.]+", "-", text).strip("-")
 
 
-def _beside(law: Law, other: Code, called: str, cost: sympy.Expr) -> Step:
+def _beside(law: Law, other: Code, called: str, cost: sympy.Expr, unit: float) -> Step:
     """Compare with a code that the law suggests."""
     try:
         theirs = sympy.simplify(activation_cost(other, law).value)
-    except InputError:
+    except OutOfReachError:
         return Step(f"The {other.name} code of {len(other.atoms)} atoms does not reach every x.")
     order = "less than" if theirs > cost else "as much as" if theirs == cost else "more than"
     return Step(
@@ -133,7 +142,7 @@ def _beside(law: Law, other: Code, called: str, cost: sympy.Expr) -> Step:
         theirs,
         "the same integral",
         Numeric(f"{called} costs {order} that; adaptive quadrature of the gauge",
-                theirs, "cost by quadrature", (law, other), tolerance=1e-6),
+                "cost by quadrature", (law, other, unit), tolerance=1e-6, unit=unit),
     )  # fmt: skip
 
 
@@ -159,7 +168,7 @@ def _support(law: Law) -> list[Step]:
     ]
 
 
-def _moments(law: Law) -> list[Step]:
+def _moments(law: Law, unit: float) -> list[Step]:
     spread, centre = covariance(law), mean(law)
     along = sympy.Matrix(range(1, law.dimension + 1))
     here = f"({', '.join(str(entry) for entry in along)})"
@@ -169,27 +178,29 @@ def _moments(law: Law) -> list[Step]:
             "m",
             centre,
             "integrate",
-            Numeric(f"the exact first moment along {here}", (along.T * centre)[0],
-                    "mean along", (law,), tolerance=1e-10),
+            Numeric(f"the exact first moment along {here}", "mean along", (law,), tolerance=1e-10,
+                    unit=unit, formula=(along.T * centre)[0]),
         ),
         Step(
             "and their covariance",
             "Sigma",
             spread,
             "integrate",
-            Numeric(f"the exact second moment along {here}", (along.T * spread * along)[0],
-                    "variance along", (law,), tolerance=1e-10),
+            Numeric(f"the exact second moment along {here}", "variance along", (law,),
+                    tolerance=1e-10, unit=unit**2, formula=(along.T * spread * along)[0]),
         ),
     ]  # fmt: skip
 
 
-def _losses(law: Law, code: Code, l1: sympy.Expr | None) -> tuple[list[Step], sympy.Expr | None]:
+def _losses(
+    law: Law, code: Code, l1: sympy.Expr | None, unit: float
+) -> tuple[list[Step], sympy.Expr | None]:
     """Return the steps, and the loss at λ if there is a closed form."""
     if l1 is None:
         return [], None
     try:
         chambers = frame_loss_for_every_l1(code, law)
-    except InputError:
+    except NoFrameError:
         return [
             Step(
                 "The atoms are no orthogonal frame of antipodal pairs, so the optimal loss has "
@@ -211,34 +222,31 @@ def _losses(law: Law, code: Code, l1: sympy.Expr | None) -> tuple[list[Step], sy
             "L",
             sympy.expand(chamber.value),
             "integrate the soft-threshold loss",
-            Numeric("the exact loss of that SAE", chamber.value, "loss of a frame", (law, code),
-                    {L1: (low, high)}),
+            Numeric("the exact loss of that SAE", "loss of a frame", (law, code),
+                    {L1: (low, high)}, unit=unit**2),
         ),
         Step(
             f"At λ = {readable(l1)} this is",
             "L",
             value,
             "put λ in",
-            Numeric("the exact loss with the best activations of these atoms", value,
-                    "best activations at", (law, code, l1), tolerance=1e-10),
+            Numeric("the exact loss with the best activations of these atoms",
+                    "best activations at", (law, code, l1), tolerance=1e-10, unit=unit**2),
         ),
     ], value  # fmt: skip
 
 
-def _bound(law: Law, l1: sympy.Expr | None) -> list[Step]:
-    if l1 is None or not is_symmetric(law):
+def _bound(law: Law, l1: sympy.Expr | None, unit: float) -> list[Step]:
+    if l1 is None or not (is_symmetric(law) and is_radial(law)):
         return []
-    try:
-        bound = radial_bound(law, {L1: l1}).value
-    except InputError:
-        return []
+    bound = radial_bound(law, {L1: l1}).value
     return [
         Step(
             "No SAE of any width, with atoms of norm at most 1, has a loss below",
             "B",
             sympy.simplify(bound.subs(L1, l1)),
             "integrate the radial bound",
-            Numeric("the numeric radial bound", sympy.simplify(bound.subs(L1, l1)), "bound at",
-                    (law, l1), tolerance=1e-9),
+            Numeric("the numeric radial bound", "lower bound",
+                    (law, l1), tolerance=1e-9, unit=unit**2),
         )
     ]  # fmt: skip

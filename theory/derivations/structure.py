@@ -56,7 +56,6 @@ def principal_directions() -> Derivation:
                 "integrate the fourth power of the projection, less three squared variances",
                 Symbolic(
                     "κ4(0) + (κ4(45°) - κ4(0)) sin² 2φ",
-                    cumulant,
                     cumulant.subs(PHI, 0) + excess * sympy.sin(2 * PHI) ** 2,
                 ),
             )
@@ -114,7 +113,7 @@ def _split(name: str, ordinal: str) -> Step:
         "D",
         sympy.simplify(along - across),
         "project the covariance on (1, 1)/√2 and (1, -1)/√2",
-        Numeric("the exact second moments", sympy.simplify(along - across), "variance split",
+        Numeric("the exact second moments", "variance split",
                 (name,), {rho: (-0.9, 0.9)}),
     )  # fmt: skip
 
@@ -145,27 +144,27 @@ def many_pairs() -> Derivation:
             "Take k pairs in k dimensions. An atom for every feature costs, if all pairs share "
             "one amplitude, and no less if each has its own,",
             "C_axes", axes.shared, "one half for each pair",
-            Numeric("linear programming at the corners, for k = 3", axes.shared.subs(k, 3),
-                    "cost of pairs", (3, "axes"), tolerance=1e-9),
+            Numeric("linear programming at the corners, for k = 3", "cost of pairs", (3, "axes"),
+                    tolerance=1e-9, formula=axes.shared.subs(k, 3)),
         ),
         Step(
             "An atom for every combination of features, 2^k of them, points straight at x:",
             "C_composed", composed.shared, "‖x‖ = a √k",
-            Numeric("linear programming at the corners, for k = 3", composed.shared.subs(k, 3),
-                    "cost of pairs", (3, "composed"), tolerance=1e-9),
+            Numeric("linear programming at the corners, for k = 3", "cost of pairs", (3,
+                    "composed"), tolerance=1e-9, formula=composed.shared.subs(k, 3)),
         ),
         Step("so that composing gains", "C_axes/C_composed", shared, "divide",
-             Symbolic("√k", shared, sympy.sqrt(k))),
+             Symbolic("√k", sympy.sqrt(k))),
         Step(
             "With independent amplitudes the largest of them sets the cost, √k E max a_i:",
             "C_composed", composed.independent, "E max a_i = k/(k + 1)",
-            Numeric("cubature of √k max a_i, for k = 2", composed.independent.subs(k, 2),
-                    "cost of independent pairs", (2,), tolerance=1e-4),
+            Numeric("cubature of √k max a_i, for k = 2", "cost of independent pairs", (2,),
+                    tolerance=1e-4, formula=composed.independent.subs(k, 2)),
         ),
         Step(
             "and composing gains less, half as much for many pairs:",
             "C_axes/C_composed", independent, "E max a_i = k/(k + 1); divide",
-            Symbolic("(k + 1)/(2√k)", independent, (k + 1) / (2 * sympy.sqrt(k))),
+            Symbolic("(k + 1)/(2√k)", (k + 1) / (2 * sympy.sqrt(k))),
         ),
         Step(
             "An encoder of one layer cannot use it at small λ: already for k = 3, on rays of "
@@ -174,11 +173,11 @@ def many_pairs() -> Derivation:
             "lambda_0", from_here,
             "Farkas' lemma, as in the chapter on the radial bound",
             Numeric("linear programming for the encoder, by bisection,",
-                    from_here, "encoder of corners", (3,),
+                    "encoder of corners", (3,),
                     tolerance=1e-6),
         ),
         Step("And it takes this many latents in place of 2k:", "N_composed", composed.latents,
-             "count", Symbolic("2^k", composed.latents, 2**k)),
+             "count", Symbolic("2^k", 2**k)),
         Step(
             "With only 2k latents one can still do better than the axes, by a frame whose atoms "
             "are plus and minus the rows of a Hadamard matrix, divided by √k. For k = 4, shared "
@@ -189,7 +188,7 @@ def many_pairs() -> Derivation:
         Step(
             "and for independent amplitudes",
             "C_Hadamard", frame.independent, "√k E|U_1 + ... + U_k|",
-            Symbolic("2 E|U_1 + U_2 + U_3 + U_4|", frame.independent, 2 * mean_absolute_sum(4)),
+            Symbolic("2 E|U_1 + U_2 + U_3 + U_4|", 2 * mean_absolute_sum(4)),
         ),
     )  # fmt: skip
     return Derivation(
@@ -232,7 +231,7 @@ def magnitudes_in_between() -> Derivation:
             "first's. Keep the four atoms mirror images, (±cos φ, ±sin φ), and lower φ from 45°. "
             "For arctan f ≤ φ ≤ 45° they cost",
             "C_phi", cost, "integrate the gauge, a maximum of two linear forms in each quadrant",
-            Numeric("adaptive quadrature of the gauge, found by trying every pair of atoms,", cost,
+            Numeric("adaptive quadrature of the gauge, found by trying every pair of atoms,",
                     "cost of a rhombic code", (), {f: (0.3, 0.7), phi: (0.74, 0.76)}, 1e-5),
         ),
         Step(
@@ -246,7 +245,7 @@ def magnitudes_in_between() -> Derivation:
             "is not the best. At f = 1/2 the best angle is, in degrees,",
             "phi_star", sympy.N(best * 180 / sympy.pi, 8), "solve C' = 0 to thirty digits",
             Numeric("minimisation of the exact loss with the best activations at λ = 1e-5",
-                    best * 180 / sympy.pi, "best rhombic angle", (), tolerance=5e-4),
+                    "best rhombic angle", (), tolerance=5e-4, formula=best * 180 / sympy.pi),
         ),
         Step(
             "The reason is a lost symmetry: for f = 0 and f = 1 exchanging x and y leaves the "

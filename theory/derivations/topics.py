@@ -9,13 +9,9 @@ from theory.derivations.costs import (
     the_setting,
 )
 from theory.derivations.derivation import Maker
-from theory.derivations.losses import (
-    decay_balance,
-    exact_expectation,
-    radial_optimality,
-    relative_expectation,
-    shrunken_optimum,
-)
+from theory.derivations.exact_loss import exact_expectation
+from theory.derivations.losses import radial_optimality, shrunken_optimum
+from theory.derivations.other_losses import decay_balance, relative_expectation
 from theory.derivations.structure import (
     magnitudes_in_between,
     many_pairs,

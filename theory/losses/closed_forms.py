@@ -7,18 +7,17 @@ W_enc = W_decᵀ, b_enc = -λ/2, b_dec = 0.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from itertools import pairwise
 
 import sympy
 
 from theory.codes.code import Atom, Code, dot
-from theory.codes.costs import Linear
 from theory.exact.annotations import checked
 from theory.exact.errors import InputError
 from theory.exact.signs import Signs, Witness, value_at
 from theory.exact.symbols import L1, ONEHOT_PROBABILITY, RADIUS
-from theory.laws.integration import Expectation, expectation
+from theory.laws.integration import Expectation, Point, expectation
 from theory.laws.law import Law, one_hot_sets
 from theory.laws.thresholds import corner_values, expectation_beyond
 
@@ -109,13 +108,16 @@ def _over_frame(
     threshold = soft_threshold().threshold
     total, conditions = sympy.Integer(0), frozenset[sympy.Expr]()
     for axis in axes:
-        along = Linear(axis)
-        total += expectation(law, lambda x, along=along: below.subs(RADIUS, along(x)))
+        total += expectation(law, partial(_along, below, axis))
         for u in (axis, tuple(-entry for entry in axis)):
             more = expectation_beyond(law, u, above - below, threshold, witness)
             total += more.value
             conditions |= more.conditions
     return Expectation(sympy.factor(sympy.simplify(total)), conditions)
+
+
+def _along(polynomial: sympy.Expr, axis: Atom, x: Point) -> sympy.Expr:
+    return polynomial.subs(RADIUS, dot(axis, x))
 
 
 class NoFrameError(InputError):

@@ -41,11 +41,11 @@ def radial_law(law: Law) -> Law:
     >>> radial_law(preset("shared")).components[0].point
     (sqrt(2)*u1,)
     """
+    if not is_radial(law):
+        raise InputError(law.name, "points and segments from the origin only")
     parts = []
     for part in law.components:
-        ray = part.cube_dimension == 1 and part.offset.is_zero_matrix
-        if not (ray or part.cube_dimension == 0):
-            raise InputError(law.name, "points and segments from the origin only")
+        ray = part.cube_dimension == 1
         length = sympy.simplify((part.matrix if ray else part.offset).norm())
         zero = sympy.Integer(0)
         parts.append(
@@ -56,6 +56,21 @@ def radial_law(law: Law) -> Law:
             )
         )
     return Law(tuple(parts), f"norm of {law.name}")
+
+
+def is_radial(law: Law) -> bool:
+    """Tell whether a law is made of points and of segments from the origin.
+
+    Examples
+    --------
+    >>> from theory.laws.law import preset
+    >>> is_radial(preset("shared")), is_radial(preset("independent"))
+    (True, False)
+    """
+    return all(
+        part.cube_dimension == 0 or (part.cube_dimension == 1 and part.offset.is_zero_matrix)
+        for part in law.components
+    )
 
 
 @checked

@@ -145,7 +145,8 @@ def _checked(check: Check | None, compared: tuple[Compared, ...], number: int) -
         told.append(f"{number_there} at {where}" if where else number_there)
     seed = f" (seed {SEED + number})" if check.domain else ""
     return (
-        f"Checked: {check.by} gives the same, to {check.tolerance:.0e}: {'; '.join(told)}{seed}."
+        f"Checked: {check.by} gives the same, to {check.tolerance * check.unit:.0e}: "
+        f"{'; '.join(told)}{seed}."
     )
 
 

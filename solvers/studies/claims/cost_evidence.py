@@ -19,6 +19,7 @@ from solvers.studies.claims.evidence import (
     AXES,
     DIAGONAL,
     STARTS,
+    STARTS_AT_LARGE_L1,
     Array,
     Routes,
     direction,
@@ -222,14 +223,13 @@ def _lower_loss_second() -> list[Routes]:
 
 
 def _true_features() -> list[Routes]:
-    ties = [_tie(f) for f in (1.0, 0.0, 0.5)]
     # In between the best rotation is not the diagonal, so the tie is no optimiser's answer.
-    ties[2] = replace(ties[2], optimised=None)
+    ties = [_tie(1.0), _tie(0.0), _tie(0.5, optimised=False)]
     third = preset("independent", onehot_probability=POST_ONEHOT)
     return [*ties, least_loss(third, AXES)]
 
 
-def _tie(magnitude_correlation: float) -> Routes:
+def _tie(magnitude_correlation: float, optimised: bool = True) -> Routes:
     """Return the one-hot probability at which axes and diagonals tie; costs are linear in q."""
     both, alone = (
         preset("independent", magnitude_correlation=magnitude_correlation, onehot_probability=q)
@@ -252,7 +252,7 @@ def _tie(magnitude_correlation: float) -> Routes:
     saved, lost = at_0.independent or 0.0, at_1.independent or 0.0
     return Routes(
         float(optimize.brentq(advantage, 0.0, 1.0, xtol=1e-14)),
-        float(optimize.brentq(best_advantage, 0.0, 1.0, xtol=1e-12)),
+        float(optimize.brentq(best_advantage, 0.0, 1.0, xtol=1e-11)) if optimised else None,
         saved / (saved - lost),
         independent_error=(at_0.independent_error + at_1.independent_error) / abs(saved - lost),
     )
@@ -275,7 +275,9 @@ def _global_optimum() -> list[Routes]:
             replace(
                 quadrature_route(law, bound),
                 exact=expected_loss(law, frame_sae(DIAGONAL, l1 / 2), objective).total,
-                optimised=minimize_loss(law, 4, objective, Search(starts=STARTS)).total,
+                optimised=minimize_loss(
+                    law, 4, objective, Search(STARTS_AT_LARGE_L1 if value == 2 else STARTS)
+                ).total,
             )
         )
     return routes
