@@ -13,10 +13,10 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from scipy import integrate, optimize
-from scipy.linalg import null_space
+from scipy.linalg import null_space, orth
 
 from solvers.autoencoders.initialisation import initial_weights
-from solvers.losses.hessian import curvature, kinks, vector_hessian
+from solvers.losses.hessian import Curvature, curvature, kinks, vector_hessian
 from solvers.losses.parameters import LossOfVector, ScaledProblem
 from solvers.optima.one_sided_slopes import kink_at
 
@@ -31,7 +31,9 @@ _NEARLY = 1e-6
 _ITERATIONS = 2000
 _NEWTON_STEPS = 40
 _DOWNWARD_STEPS = 300
-_HALVINGS = 10
+_HALVINGS = 8
+# Near a loss's rounding a trust region shrinks too far; it is opened again this often.
+_DOWNWARD_TURNS = 4
 # A descent that has brought a pre-activation this close to 0 on a whole component is going for
 # the kink there.
 _NEAR_KINK = 1e-4
@@ -105,7 +107,7 @@ def descend(loss: LossOfVector, vector: Array) -> Array:
                  "gtol": STATIONARY, "ftol": 0.0, "maxcor": 30},
     )  # fmt: skip
     vector = on_manifold(loss, found.x)
-    return newton(loss, vector, down=True).vector if _size(loss(vector)[1]) > _NEARLY else vector
+    return down_by_newton(loss, vector) if _size(loss(vector)[1]) > _NEARLY else vector
 
 
 def _size(gradient: Array) -> float:
@@ -172,12 +174,12 @@ class Rest(NamedTuple):
     settled: bool = True
 
 
-def settle(loss: LossOfVector, vector: Array) -> Rest:
+def settle(loss: LossOfVector, vector: Array, push: bool = True) -> Rest:
     """Return the point of rest that a vector next to one leads to.
 
     It is the stationary point where the loss is smooth; if there is none, the nearest kink is
     tried, in which the gradient vanishes along the kink and jumps across it. From a kink with
-    a way down, and from one below which descent after a small push ends, the descent goes on.
+    a way down, and on demand from one below which descent after a small push ends, it goes on.
     """
     for _ in range(_ESCAPES):
         rest = _next_to(loss, vector)
@@ -187,7 +189,7 @@ def settle(loss: LossOfVector, vector: Array) -> Rest:
         below = None
         if kink.way_down is not None:
             below = descend(loss, on_manifold(loss, rest.vector + _PUSH * kink.way_down))
-        elif len(kink.equations):
+        elif push and len(kink.equations):
             below = _below(loss, rest.vector)
         if below is None:
             return rest._replace(kinks=kink.equations)
@@ -196,14 +198,17 @@ def settle(loss: LossOfVector, vector: Array) -> Rest:
 
 
 def _next_to(loss: LossOfVector, vector: Array) -> Rest:
-    smooth = finish(loss, vector)
-    equations = kinks(loss, vector, _NEAR_KINK)
-    if smooth.settled or not equations:
+    smooth = newton(loss, vector)
+    if smooth.settled:
         return smooth
-    rows = np.concatenate(equations)
-    onto = on_manifold(loss, vector - np.linalg.pinv(rows) @ (rows @ vector))
-    kinked = finish(loss, newton(loss, onto, rows, down=True).vector, rows)
-    return kinked if kinked.settled else smooth
+    equations = kinks(loss, vector, _NEAR_KINK)
+    if equations:
+        rows = np.concatenate(equations)
+        onto = on_manifold(loss, vector - np.linalg.pinv(rows) @ (rows @ vector))
+        kinked = _led_down(loss, down_by_newton(loss, onto, rows), rows)
+        if kinked.settled:
+            return kinked
+    return _led_down(loss, vector)
 
 
 def _below(loss: LossOfVector, vector: Array) -> Array | None:
@@ -218,62 +223,106 @@ def _below(loss: LossOfVector, vector: Array) -> Array | None:
     return None
 
 
-def finish(loss: LossOfVector, vector: Array, equations: Array | None = None) -> Rest:
-    """Return the stationary point next to a vector, by Newton's method to the end.
+def _led_down(loss: LossOfVector, vector: Array, equations: Array | None = None) -> Rest:
+    """Return where Newton's method ends, the way down followed first if that is no rest.
 
-    If that leads far, it is no point of rest that the vector is next to, however small the
-    gradient: where curvatures are as small, the way down is followed first.
+    For where curvatures are small, a small gradient does not say that a point of rest is near.
     """
     rest = newton(loss, vector, equations)
-    if rest.settled or loss.objective.reconstruction == "relative":
-        return rest
-    return newton(loss, newton(loss, vector, equations, down=True).vector, equations)
+    for _ in range(0 if loss.objective.reconstruction == "relative" else _DOWNWARD_TURNS):
+        if rest.settled:
+            break
+        further = down_by_newton(loss, vector, equations, tolerance=0.0)
+        if not np.linalg.norm(further - vector) > _AT_REST:
+            break
+        rest, vector = newton(loss, further, equations), further
+    return rest
 
 
-def newton(
-    loss: LossOfVector, vector: Array, equations: Array | None = None, down: bool = False
-) -> Rest:
-    """Return where Newton steps end, for a vanishing gradient or down.
+def newton(loss: LossOfVector, vector: Array, equations: Array | None = None) -> Rest:
+    """Return where Newton steps for a vanishing gradient end, close to a vector.
 
-    Towards a vanishing gradient a step is halved until the gradient falls, and the end is close
-    to the vector: down a slope of hardly any, but negative, curvature there is no point of rest.
-    Down, every curvature is taken for a positive one and a step is halved until the loss falls,
-    so that saddles are left. Both keep the equations of a kink. A step's components along the
-    eigenvectors are at most `_LONGEST_STEP`, each by itself: a direction of hardly any curvature
-    does not hold up the others, as it would in a trust region.
+    A step is halved until the gradient falls. Down a slope of hardly any, but negative,
+    curvature there is no point of rest.
     """
-    rounding = _GRADIENT_ROUNDING[loss.objective.reconstruction]
-    start, settled = vector, False
-    bend = curvature(loss, vector, equations)
-    for _ in range(_DOWNWARD_STEPS if down else _NEWTON_STEPS):
-        if not np.isfinite(bend.hessian).all():
+    across = np.zeros((len(vector), 0)) if equations is None else orth(equations.T)
+
+    def size(at: Array) -> float:
+        """Return the norm of the gradient along the kink, for far less than its curvature."""
+        gradient = loss(at)[1]
+        return float(np.linalg.norm(gradient - across @ (across.T @ gradient)))
+
+    start, bend = vector, curvature(loss, vector, equations)
+    for _ in range(_NEWTON_STEPS):
+        steps = _Steps.of(bend, _GRADIENT_ROUNDING[loss.objective.reconstruction])
+        if steps.settled or steps.downhill or np.linalg.norm(vector - start) > _CLOSE:
             break
-        values, directions = np.linalg.eigh(bend.hessian)
-        slopes = directions.T @ bend.gradient
-        seen = np.abs(slopes) > rounding
-        steps = np.where(seen, -slopes / np.where(seen, values, 1.0), 0.0)
-        settled = bool(np.abs(steps).max(initial=0.0) <= _AT_REST)
-        if settled:
-            break
-        if down:
-            steps = -np.sign(slopes) * np.abs(steps)
-        elif (seen & (values < 0) & (values > -FLAT * np.abs(values).max())).any():
-            break
-        step = bend.basis @ (directions @ np.clip(steps, -_LONGEST_STEP, _LONGEST_STEP))
-        merit = loss(vector)[0] if down else float(np.linalg.norm(bend.gradient))
+        before = size(vector)
         for halvings in range(_HALVINGS):
-            moved = on_manifold(loss, vector + step / 2**halvings)
-            if down:
-                better = loss(moved)[0] < merit
-            else:
-                beyond = curvature(loss, moved, equations)
-                better = np.linalg.norm(beyond.gradient) < merit
-            if better:
+            moved = on_manifold(loss, vector + steps.clipped / 2**halvings)
+            if size(moved) < before:
                 break
         else:
             break
-        vector, bend = moved, curvature(loss, moved, equations) if down else beyond
-        if not down and np.linalg.norm(vector - start) > _CLOSE:
-            break
+        vector, bend = moved, curvature(loss, moved, equations)
     rows = np.zeros((0, len(vector))) if equations is None else equations
-    return Rest(vector, _size(bend.gradient), rows, settled)
+    return Rest(vector, _size(bend.gradient), rows, steps.settled)
+
+
+def down_by_newton(
+    loss: LossOfVector, vector: Array, equations: Array | None = None, tolerance: float = _NEARLY
+) -> Array:
+    """Return where Newton's method in a trust region comes to rest, keeping a kink's equations.
+
+    It leaves saddles and never raises the loss.
+    """
+    along = np.eye(len(vector)) if equations is None else null_space(equations, rcond=_INDEPENDENT)
+
+    def total(y: Array) -> tuple[float, Array]:
+        value, gradient = loss(vector + along @ y)
+        return value, along.T @ gradient
+
+    def bend(y: Array) -> Array:
+        return np.asarray(along.T @ vector_hessian(loss, vector + along @ y) @ along)
+
+    found = optimize.minimize(
+        total, np.zeros(along.shape[1]), jac=True, hess=bend, method="trust-exact",
+        options={"gtol": tolerance, "maxiter": _DOWNWARD_STEPS,
+                 "initial_trust_radius": _LONGEST_STEP / 2, "max_trust_radius": _LONGEST_STEP},
+    )  # fmt: skip
+    return on_manifold(loss, vector + along @ found.x)
+
+
+class _Steps(NamedTuple):
+    """Newton's steps at a point, their components along eigenvectors at most `_LONGEST_STEP`.
+
+    Each component is cut by itself: a direction of hardly any curvature does not hold up the
+    others, as it would in a trust region.
+
+    Parameters
+    ----------
+    clipped : (P,) array
+        For a vanishing gradient.
+    settled : bool
+        Whether the whole step is rounding, or made of a gradient that is.
+    downhill : bool
+        Whether a gradient is left along hardly any, but negative, curvature.
+    """
+
+    clipped: Array
+    settled: bool
+    downhill: bool
+
+    @classmethod
+    def of(cls, bend: Curvature, rounding: float) -> "_Steps":
+        """Return the steps for a gradient of which no more than `rounding` is to be trusted."""
+        values, directions = np.linalg.eigh(bend.hessian)
+        slopes = directions.T @ bend.gradient
+        seen = np.abs(slopes) > rounding
+        whole = np.where(seen, -slopes / np.where(seen & (values != 0), values, np.inf), 0.0)
+        largest = np.abs(values).max(initial=0.0)
+        return cls(
+            bend.basis @ (directions @ np.clip(whole, -_LONGEST_STEP, _LONGEST_STEP)),
+            bool(np.abs(whole).max(initial=0.0) <= _AT_REST),
+            bool((seen & (values < 0) & (values > -FLAT * largest)).any()),
+        )

@@ -3,8 +3,9 @@
 Each start is drawn by `solvers.autoencoders.initialisation`, "uniform": unit atoms uniformly on
 the sphere, W_enc = W_decᵀ, and biases and b_dec normal with a tenth of the data's root mean square
 per coordinate. BFGS (L-BFGS for long vectors) then runs until no component of the gradient exceeds
-`tolerance`, all in units in which that root mean square is 1, so that the data's scale changes
-nothing.
+`tolerance`, and Newton's method with the exact Hessian makes it vanish to rounding. All this is in
+units in which the data have mean 0 and that root mean square is 1, so that where the data lie and
+how large they are changes nothing.
 """
 
 import math
@@ -23,6 +24,7 @@ from solvers.bounds.radial_bound import LowerBound, lower_bound
 from solvers.laws.arrays import law_arrays
 from solvers.losses.expected_loss import ExpectedLoss, expected_loss
 from solvers.losses.parameters import ScaledProblem
+from solvers.optima.descent import newton, on_manifold, settle
 from solvers.runtime.arguments import check_whole
 from solvers.runtime.parallel import each_result
 from theory.exact.errors import InputError
@@ -49,9 +51,10 @@ class Start:
         The loss that it reached.
     converged : bool
         Whether no component of the gradient exceeds the tolerance there, in units in which
-        the data's root mean square per coordinate is 1.
+        the data's root mean square per coordinate is 1; in a kink, along it, if no one-sided
+        slope leads down.
     gradient : float
-        The largest component of the gradient, in the same units.
+        The largest component of that gradient, in the same units.
     iterations : int
     status : str
         The optimiser's own last message.
@@ -241,11 +244,16 @@ class _Task:
 def minimize_from(
     problem: ScaledProblem, start: Array, tolerance: float = 1e-7, max_iterations: int = 2000
 ) -> tuple[Start, Array]:
-    """Return the local minimum that a start leads to, as a `Start` and its vector."""
+    """Return the local minimum that a start leads to, as a `Start` and its vector.
+
+    The squared loss, which has an exact Hessian, is brought to rest by `descent.settle`, so that
+    not only the loss, which is flat there, but every function of the weights is accurate.
+    """
     # One digit below the tolerance, so that rounding in the last step does not miss it.
     goal = tolerance / 10
+    dense = len(start) <= _DENSE
     with np.errstate(all="ignore"):
-        if len(start) <= _DENSE:
+        if dense:
             found = optimize.minimize(
                 problem.loss, start, jac=True, method="BFGS",
                 options={"maxiter": max_iterations, "gtol": goal},
@@ -256,8 +264,15 @@ def minimize_from(
                 options={"maxiter": max_iterations, "maxfun": 10 * max_iterations,
                          "gtol": goal, "ftol": 0.0, "maxcor": 30},
             )  # fmt: skip
-        total, gradient = problem.loss(found.x)
-    largest = float(np.abs(gradient).max())
+        vector, largest = found.x, float(np.abs(problem.loss(found.x)[1]).max())
+        squared = problem.loss.objective.reconstruction == "squared"
+        if squared and dense and found.nit < max_iterations:
+            rest = newton(problem.loss, on_manifold(problem.loss, vector))
+            if not (rest.settled or largest <= tolerance):
+                rest = settle(problem.loss, on_manifold(problem.loss, vector), push=False)
+            if rest.settled:
+                vector, largest = rest.vector, rest.gradient
+        total = problem.loss(vector)[0]
     record = Start(
         float(total) * problem.loss_unit,
         bool(largest <= tolerance),
@@ -265,4 +280,4 @@ def minimize_from(
         int(found.nit),
         str(found.message),
     )
-    return record, found.x
+    return record, vector
