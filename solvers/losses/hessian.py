@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import null_space
 
 from solvers.autoencoders.objective import Objective
 from solvers.laws.arrays import Cubes, LawArrays
@@ -228,19 +229,24 @@ def _along_chords(a: Array, without: Array, gram: Array) -> Array:
     return scaled
 
 
-def kinks(loss: LossOfVector, vector: Array, within: float) -> Array:
-    """Return the equations, one a row, by which latents vanish on whole components of the law.
+def kinks(loss: LossOfVector, vector: Array, within: float) -> list[Array]:
+    """Return the equations by which latents vanish on whole components, and charged atoms vanish.
 
     Where a pre-activation is 0 on a component of positive probability the loss has a kink: the
-    latent fires there after a push to one side and not to the other. On the set C·vector = 0
-    it is smooth again.
+    latent fires there after a push to one side and not to the other. So it has where an atom is
+    0 whose norm is charged. On the set C·vector = 0 it is smooth again.
 
     Parameters
     ----------
     loss : LossOfVector
     vector : (P,) array
     within : float
-        How large a pre-activation still counts as 0.
+        How large a pre-activation, or a charged atom, still counts as 0.
+
+    Returns
+    -------
+    list of (m, P) arrays
+        Of every latent that vanishes somewhere and every atom that does, one equation a row.
 
     Examples
     --------
@@ -249,29 +255,86 @@ def kinks(loss: LossOfVector, vector: Array, within: float) -> Array:
     >>> from solvers.laws.arrays import law_arrays
     >>> from theory.laws.law import preset
     >>> loss = LossOfVector(law_arrays(preset("shared")), Objective(0.1), 1)
-    >>> kinks(loss, np.array([1.0, 1.0, 0.0, 1.0, 0.0, 0.0, 0.0]), 1e-9).shape
-    (4, 7)
+    >>> [C.shape for C in kinks(loss, np.array([1.0, 1.0, 0.0, 1.0, 0.0, 0.0, 0.0]), 1e-9)]
+    [(4, 7)]
     """
     sae = loss.sae(vector)
     lines = np.column_stack([sae.W_enc.T, sae.b_enc])
     place = _Places(loss.law.dimension, loss.n_latents).lines.reshape(lines.shape)
-    rows = []
-    for cubes in loss.law.groups:
-        extended = _extended(cubes)
-        a = np.einsum("ip,cpk->cik", lines, extended)
+    vanishing: list[list[Array]] = [[] for _ in lines]
+    for affine in map(_extended, loss.law.groups):
+        a = np.einsum("ip,cpk->cik", lines, affine)
         for c, i in np.argwhere(np.abs(a).max(axis=2) <= within):
-            for column in extended[c].T:
-                row = np.zeros(len(vector))
-                row[place[i]] = column
-                rows.append(row)
-    return np.array(rows).reshape(len(rows), len(vector))
+            vanishing[i].extend(affine[c].T)
+    equations = []
+    for entries, columns in zip(place, vanishing, strict=True):
+        if columns:
+            rows = np.zeros((len(columns), len(vector)))
+            rows[:, entries] = columns
+            equations.append(rows)
+    if loss.objective.decoder == "free" and loss.objective.sparsity == "decoder-norm":
+        atoms = _Places(loss.law.dimension, loss.n_latents).atoms.reshape(sae.W_dec.shape)
+        everywhere = np.eye(len(vector))
+        equations += [everywhere[atoms[i]] for i in np.flatnonzero(sae.decoder_norms <= within)]
+    return equations
+
+
+def vector_hessian(loss: LossOfVector, vector: Array) -> Array:
+    """Return the second derivatives of a loss in the entries of its parameter vector.
+
+    With unit atoms d = v/ρ, ρ = ‖v‖, P = I - d dᵀ, and derivatives g and H in d, those in v are
+
+        P H P/ρ² - ((d·g) P + d (P g)ᵀ + (P g) dᵀ)/ρ².
+
+    Exact for the squared reconstruction; for the relative one it is a central difference of the
+    exact gradient.
+
+    Parameters
+    ----------
+    loss : LossOfVector
+    vector : (P,) array
+
+    Examples
+    --------
+    How long v is makes no difference to the loss:
+
+    >>> from solvers.laws.arrays import law_arrays
+    >>> from theory.laws.law import preset
+    >>> loss = LossOfVector(law_arrays(preset("independent")), Objective(0.1), 1)
+    >>> vector = np.array([1.0, 0.5, -0.1, 0.0, 2.0, 0.1, 0.2])
+    >>> bool(abs(vector_hessian(loss, vector)[4, 4]) < 1e-15)
+    True
+    """
+    if loss.objective.reconstruction == "relative":
+        steps = _STEP * np.eye(len(vector))
+        slopes = [loss(vector + h)[1] - loss(vector - h)[1] for h in steps]
+        return (np.array(slopes) + np.array(slopes).T) / (4 * _STEP)
+    sae = loss.sae(vector)
+    arrays = sae.W_enc, sae.b_enc, sae.W_dec, sae.b_dec
+    hessian = loss_hessian(loss.law, *arrays, loss.objective)
+    if loss.objective.decoder == "free":
+        return hessian
+    n, d = sae.W_dec.shape
+    place = _Places(d, n).atoms.reshape(n, d)
+    norms = np.linalg.norm(vector[place], axis=1)
+    to_W_dec = loss_parts(loss.law, *arrays, loss.objective)[1].W_dec
+    radial = np.einsum("ie,ie->i", to_W_dec, sae.W_dec)
+    across = np.eye(d) - np.einsum("ie,if->ief", sae.W_dec, sae.W_dec)
+    turned = np.einsum("ie,if->ief", sae.W_dec, np.einsum("ief,if->ie", across, to_W_dec))
+    bend = radial[:, None, None] * across + turned + turned.transpose(0, 2, 1)
+    onto = across / norms[:, None, None]
+    flat = place.ravel()
+    rows = hessian[flat].reshape(n, d, -1)
+    hessian[flat] = np.einsum("ief,ifp->iep", onto, rows).reshape(n * d, -1)
+    columns = hessian[:, flat].reshape(-1, n, d)
+    hessian[:, flat] = np.einsum("pif,ief->pie", columns, onto).reshape(-1, n * d)
+    for entries, block, norm in zip(place, bend, norms, strict=True):
+        hessian[np.ix_(entries, entries)] -= block / norm**2
+    return hessian
 
 
 def curvature(loss: LossOfVector, vector: Array, equations: Array | None = None) -> Curvature:
     """Return gradient and Hessian of a loss on its constraint manifold at a parameter vector.
-
-    Exact for the squared reconstruction; for the relative one the Hessian is a central
-    difference of the exact gradient.
 
     Parameters
     ----------
@@ -281,39 +344,23 @@ def curvature(loss: LossOfVector, vector: Array, equations: Array | None = None)
     equations : (m, P) array, optional
         Only directions in which these stay 0 count, as for `kinks`.
     """
-    basis, atoms = _tangents(loss, vector)
+    basis = _tangents(loss, vector)
     if equations is not None and len(equations):
-        _, sizes, directions = np.linalg.svd(equations @ basis)
-        basis = basis @ directions[np.count_nonzero(sizes > _ROUNDING * sizes[0]) :].T
+        basis = basis @ null_space(equations @ basis, rcond=_ROUNDING)
     _, gradient = loss(vector)
-    if loss.objective.reconstruction == "relative":
-        forward = np.stack([loss(vector + _STEP * column)[1] for column in basis.T])
-        backward = np.stack([loss(vector - _STEP * column)[1] for column in basis.T])
-        hessian = (forward - backward) / (2 * _STEP) @ basis
-        return Curvature(basis.T @ gradient, (hessian + hessian.T) / 2, basis)
-    sae = loss.sae(vector)
-    arrays = sae.W_enc, sae.b_enc, sae.W_dec, sae.b_dec
-    hessian = loss_hessian(loss.law, *arrays, loss.objective)
-    if atoms is not None:
-        # The sphere bends away from the tangent: its second derivative is -(d_i·∂L/∂d_i).
-        to_W_dec = loss_parts(loss.law, *arrays, loss.objective)[1].W_dec
-        bend = np.repeat(np.einsum("ij,ij->i", to_W_dec, sae.W_dec), sae.d_in)
-        hessian[atoms, atoms] -= bend
-    return Curvature(basis.T @ gradient, basis.T @ hessian @ basis, basis)
+    return Curvature(basis.T @ gradient, basis.T @ vector_hessian(loss, vector) @ basis, basis)
 
 
-def _tangents(loss: LossOfVector, vector: Array) -> tuple[Array, NDArray[np.intp] | None]:
-    """Return a basis of the manifold's tangents and where the atoms' entries are, if held."""
-    size, d, n = len(vector), loss.law.dimension, loss.n_latents
+def _tangents(loss: LossOfVector, vector: Array) -> Array:
+    """Return an orthonormal basis of the manifold's tangents."""
     if loss.objective.decoder == "free":
-        return np.eye(size), None
-    place = _Places(d, n).atoms
-    basis = np.zeros((size, size - n))
-    others = np.setdiff1d(np.arange(size), place)
-    basis[others, np.arange(len(others))] = 1.0
-    for i, entries in enumerate(place.reshape(n, d)):
-        atom = vector[entries]
-        across = np.linalg.svd(atom[None, :])[2][1:]
-        start = len(others) + i * (d - 1)
-        basis[entries, start : start + d - 1] = across.T
-    return basis, place
+        return np.eye(len(vector))
+    place = _Places(loss.law.dimension, loss.n_latents).atoms
+    others = np.delete(np.eye(len(vector)), place, axis=1)
+    atoms = np.zeros((loss.n_latents, len(vector)))
+    for row, entries in zip(atoms, place.reshape(loss.n_latents, -1), strict=True):
+        row[entries] = vector[entries]
+    across = null_space(atoms[:, place])
+    among = np.zeros((len(vector), across.shape[1]))
+    among[place] = across
+    return np.hstack([others, among])

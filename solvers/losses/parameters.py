@@ -118,8 +118,8 @@ class ScaledProblem:
     Examples
     --------
     >>> from solvers.laws.arrays import law_arrays
-    >>> from theory.laws.law import preset
-    >>> law = law_arrays(preset("two-features"))
+    >>> from theory import load_law
+    >>> law = law_arrays(load_law("two-features:first_alone=1/2,both=1/2"))
     >>> problem = ScaledProblem.of(law, Objective(l1=0.1), 2)
     >>> bool(np.allclose(problem.centre, law.mean)), problem.loss.law.mean.tolist()
     (True, [0.0, 0.0])

@@ -20,7 +20,8 @@ from solvers.laws.arrays import LawArrays
 from solvers.laws.symmetries import symmetries
 from solvers.losses.hessian import curvature, kinks
 from solvers.losses.parameters import LossOfVector
-from solvers.optima.descent import FLAT, IN_KINK, Rest, descend, on_manifold, settle
+from solvers.optima.descent import FLAT, Rest, on_manifold
+from solvers.optima.one_sided_slopes import IN_KINK
 
 Array = NDArray[np.float64]
 
@@ -32,9 +33,6 @@ _NODES = 6
 # How far a point is pushed to see whether its function changes, and by how much it then does.
 _PUSH = 1e-5
 _CHANGED = 1e-3
-# Pushes that tell a minimum in a kink from a saddle there.
-_KINK_PUSHES = 4
-_KINK_PUSH = 1e-3
 
 
 class Functions(NamedTuple):
@@ -132,28 +130,16 @@ def shape(loss: LossOfVector, rest: Rest, live: list[int]) -> tuple[str, Array]:
         sae = Sae(sae.W_enc[:, live], sae.b_enc[live], sae.W_dec[live], sae.b_dec)
         loss = LossOfVector(loss.law, loss.objective, sae.d_sae)
     vector = loss.vector(sae.W_enc, sae.b_enc, sae.W_dec, sae.b_dec)
-    equations = kinks(loss, vector, IN_KINK) if len(rest.kinks) else np.zeros((0, len(vector)))
-    bend = curvature(loss, vector, equations)
+    equations = kinks(loss, vector, IN_KINK) if len(rest.kinks) else []
+    bend = curvature(loss, vector, np.concatenate(equations) if equations else None)
     values, directions = np.linalg.eigh(bend.hessian)
+    if len(rest.kinks):
+        return "kink", values
     negligible = FLAT * np.abs(values).max(initial=0.0)
     if values.min(initial=0.0) < -negligible:
         return "saddle", values
-    if len(equations):
-        return ("kink" if _draws_back(loss, vector) else "saddle"), values
     flat = bend.basis @ directions[:, np.abs(values) <= negligible]
     return ("valley" if _changes_functions(loss, vector, flat) else "minimum"), values
-
-
-def _draws_back(loss: LossOfVector, vector: Array) -> bool:
-    """Tell whether descent after small pushes never ends lower."""
-    rng = np.random.default_rng(0)
-    total = loss(vector)[0]
-    for _ in range(_KINK_PUSHES):
-        pushed = on_manifold(loss, vector + _KINK_PUSH * rng.normal(size=vector.shape))
-        end = settle(loss, descend(loss, pushed))
-        if loss(end.vector)[0] < total - _SAME_LOSS:
-            return False
-    return True
 
 
 def _changes_functions(loss: LossOfVector, vector: Array, directions: Array) -> bool:

@@ -13,27 +13,43 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from scipy import integrate, optimize
+from scipy.linalg import null_space, orth
 
 from solvers.autoencoders.initialisation import initial_weights
-from solvers.losses.hessian import curvature, kinks
+from solvers.losses.hessian import Curvature, curvature, kinks, vector_hessian
 from solvers.losses.parameters import LossOfVector, ScaledProblem
+from solvers.optima.one_sided_slopes import kink_at
 
 Array = NDArray[np.float64]
 
 DYNAMICS: Final = ("l-bfgs", "flow")
-#: A point is stationary if no component of its gradient is larger, in units of the data's size.
+#: L-BFGS stops where no component of the gradient is larger, in units of the data's size.
 STATIONARY = 1e-8
 
 # Here Newton's method takes over: close enough for it to stay in the basin.
 _NEARLY = 1e-6
 _ITERATIONS = 2000
-_NEWTON_STEPS = 12
-_DOWNWARD_STEPS = 100
-_HALVINGS = 30
+_NEWTON_STEPS = 40
+_DOWNWARD_STEPS = 300
+_HALVINGS = 8
+# Near a loss's rounding a trust region shrinks too far; it is opened again this often.
+_DOWNWARD_TURNS = 4
 # A descent that has brought a pre-activation this close to 0 on a whole component is going for
-# the kink there; one that has arrived has it this close.
+# the kink there.
 _NEAR_KINK = 1e-4
-IN_KINK = 1e-9
+# From a kink descent goes on at most this often; pushes that try it, their size, and what
+# counts as lower.
+_ESCAPES = 10
+_PUSHES = 4
+_PUSH = 1e-3
+_LOWER = 1e-9
+# Beyond this distance a stationary point is not the one that a vector is next to.
+_CLOSE = 0.05
+# Newton steps that are rounding: shorter ones, and along a gradient of this size.
+_AT_REST = 1e-8
+_GRADIENT_ROUNDING = {"squared": 1e-13, "relative": 1e-10}
+# Equations of a kink are independent if their singular values are larger, relatively.
+_INDEPENDENT = 1e-12
 # A Newton step longer than this would leave the neighbourhood that the Hessian describes.
 _LONGEST_STEP = 0.1
 # Eigenvalues below this, relative to the largest, count as flat.
@@ -91,36 +107,7 @@ def descend(loss: LossOfVector, vector: Array) -> Array:
                  "gtol": STATIONARY, "ftol": 0.0, "maxcor": 30},
     )  # fmt: skip
     vector = on_manifold(loss, found.x)
-    return _down_by_newton(loss, vector) if _size(loss(vector)[1]) > _NEARLY else vector
-
-
-def _down_by_newton(loss: LossOfVector, vector: Array, equations: Array | None = None) -> Array:
-    """Return where Newton steps come to rest that take every curvature for a positive one.
-
-    They leave saddles, never raise the loss, and keep the equations of a kink.
-    """
-    total = loss(vector)[0]
-    for _ in range(_DOWNWARD_STEPS):
-        bend = curvature(loss, vector, equations)
-        values, directions = np.linalg.eigh(bend.hessian)
-        steep = np.abs(values) > FLAT * np.abs(values).max()
-        along = directions[:, steep]
-        step = -bend.basis @ (along @ ((along.T @ bend.gradient) / np.abs(values[steep])))
-        length = float(np.linalg.norm(step))
-        if not 0 < length < np.inf:
-            return vector
-        step *= min(1.0, _LONGEST_STEP / length)
-        for halvings in range(_HALVINGS):
-            moved = on_manifold(loss, vector + step / 2**halvings)
-            below = loss(moved)[0]
-            if below < total:
-                break
-        else:
-            return vector
-        vector, total = moved, below
-        if _size(bend.gradient) <= _NEARLY:
-            break
-    return vector
+    return down_by_newton(loss, vector) if _size(loss(vector)[1]) > _NEARLY else vector
 
 
 def _size(gradient: Array) -> float:
@@ -172,49 +159,170 @@ class Rest(NamedTuple):
     ----------
     vector : (P,) array
     gradient : float
-        The largest component of the gradient on the constraints, in units of the data's size.
+        The largest component of the gradient on the constraints, in units of the data's size;
+        in a kink, along it.
     kinks : (m, P) array
         Equations of the kink that it rests in, none if the loss is smooth there.
+    settled : bool
+        Whether it is a point of rest: along every eigenvector of the Hessian the next Newton
+        step, or the gradient itself, is below rounding, and no one-sided slope is negative.
     """
 
     vector: Array
     gradient: float
     kinks: Array
+    settled: bool = True
 
 
-def settle(loss: LossOfVector, vector: Array) -> Rest:
-    """Return the stationary point next to a vector, by Newton's method.
+def settle(loss: LossOfVector, vector: Array, push: bool = True) -> Rest:
+    """Return the point of rest that a vector next to one leads to.
 
-    If there is none where the loss is smooth, the nearest kink is tried: there the gradient
-    vanishes along the kink and jumps across it.
+    It is the stationary point where the loss is smooth; if there is none, the nearest kink is
+    tried, in which the gradient vanishes along the kink and jumps across it. From a kink with
+    a way down, and on demand from one below which descent after a small push ends, it goes on.
     """
-    smooth = _newton(loss, vector, np.zeros((0, len(vector))))
-    if smooth.gradient <= STATIONARY:
+    for _ in range(_ESCAPES):
+        rest = _next_to(loss, vector)
+        if not rest.settled:
+            return rest
+        kink = kink_at(loss, rest.vector)
+        below = None
+        if kink.way_down is not None:
+            below = descend(loss, on_manifold(loss, rest.vector + _PUSH * kink.way_down))
+        elif push and len(kink.equations):
+            below = _below(loss, rest.vector)
+        if below is None:
+            return rest._replace(kinks=kink.equations)
+        vector = below
+    return rest._replace(settled=False)
+
+
+def _next_to(loss: LossOfVector, vector: Array) -> Rest:
+    smooth = newton(loss, vector)
+    if smooth.settled:
         return smooth
     equations = kinks(loss, vector, _NEAR_KINK)
-    if not len(equations):
-        return smooth
-    onto = vector - np.linalg.pinv(equations) @ (equations @ vector)
-    kinked = _newton(loss, _down_by_newton(loss, onto, equations), equations)
-    return kinked if kinked.gradient <= STATIONARY else smooth
+    if equations:
+        rows = np.concatenate(equations)
+        onto = on_manifold(loss, vector - np.linalg.pinv(rows) @ (rows @ vector))
+        kinked = _led_down(loss, down_by_newton(loss, onto, rows), rows)
+        if kinked.settled:
+            return kinked
+    return _led_down(loss, vector)
 
 
-def _newton(loss: LossOfVector, vector: Array, equations: Array) -> Rest:
-    bend = curvature(loss, vector, equations)
-    largest = _size(bend.gradient)
+def _below(loss: LossOfVector, vector: Array) -> Array | None:
+    """Return where descent from a small push ends, if it is lower."""
+    rng = np.random.default_rng(0)
+    total = loss(vector)[0]
+    for _ in range(_PUSHES):
+        pushed = on_manifold(loss, vector + _PUSH * rng.normal(size=vector.shape))
+        end = _next_to(loss, descend(loss, pushed)).vector
+        if loss(end)[0] < total - _LOWER:
+            return end
+    return None
+
+
+def _led_down(loss: LossOfVector, vector: Array, equations: Array | None = None) -> Rest:
+    """Return where Newton's method ends, the way down followed first if that is no rest.
+
+    For where curvatures are small, a small gradient does not say that a point of rest is near.
+    """
+    rest = newton(loss, vector, equations)
+    for _ in range(0 if loss.objective.reconstruction == "relative" else _DOWNWARD_TURNS):
+        if rest.settled:
+            break
+        further = down_by_newton(loss, vector, equations, tolerance=0.0)
+        if not np.linalg.norm(further - vector) > _AT_REST:
+            break
+        rest, vector = newton(loss, further, equations), further
+    return rest
+
+
+def newton(loss: LossOfVector, vector: Array, equations: Array | None = None) -> Rest:
+    """Return where Newton steps for a vanishing gradient end, close to a vector.
+
+    A step is halved until the gradient falls. Down a slope of hardly any, but negative,
+    curvature there is no point of rest.
+    """
+    across = np.zeros((len(vector), 0)) if equations is None else orth(equations.T)
+
+    def size(at: Array) -> float:
+        """Return the norm of the gradient along the kink, for far less than its curvature."""
+        gradient = loss(at)[1]
+        return float(np.linalg.norm(gradient - across @ (across.T @ gradient)))
+
+    start, bend = vector, curvature(loss, vector, equations)
     for _ in range(_NEWTON_STEPS):
-        if largest <= STATIONARY / 100 or not np.isfinite(largest):
+        steps = _Steps.of(bend, _GRADIENT_ROUNDING[loss.objective.reconstruction])
+        if steps.settled or steps.downhill or np.linalg.norm(vector - start) > _CLOSE:
             break
+        before = size(vector)
+        for halvings in range(_HALVINGS):
+            moved = on_manifold(loss, vector + steps.clipped / 2**halvings)
+            if size(moved) < before:
+                break
+        else:
+            break
+        vector, bend = moved, curvature(loss, moved, equations)
+    rows = np.zeros((0, len(vector))) if equations is None else equations
+    return Rest(vector, _size(bend.gradient), rows, steps.settled)
+
+
+def down_by_newton(
+    loss: LossOfVector, vector: Array, equations: Array | None = None, tolerance: float = _NEARLY
+) -> Array:
+    """Return where Newton's method in a trust region comes to rest, keeping a kink's equations.
+
+    It leaves saddles and never raises the loss.
+    """
+    along = np.eye(len(vector)) if equations is None else null_space(equations, rcond=_INDEPENDENT)
+
+    def total(y: Array) -> tuple[float, Array]:
+        value, gradient = loss(vector + along @ y)
+        return value, along.T @ gradient
+
+    def bend(y: Array) -> Array:
+        return np.asarray(along.T @ vector_hessian(loss, vector + along @ y) @ along)
+
+    found = optimize.minimize(
+        total, np.zeros(along.shape[1]), jac=True, hess=bend, method="trust-exact",
+        options={"gtol": tolerance, "maxiter": _DOWNWARD_STEPS,
+                 "initial_trust_radius": _LONGEST_STEP / 2, "max_trust_radius": _LONGEST_STEP},
+    )  # fmt: skip
+    return on_manifold(loss, vector + along @ found.x)
+
+
+class _Steps(NamedTuple):
+    """Newton's steps at a point, their components along eigenvectors at most `_LONGEST_STEP`.
+
+    Each component is cut by itself: a direction of hardly any curvature does not hold up the
+    others, as it would in a trust region.
+
+    Parameters
+    ----------
+    clipped : (P,) array
+        For a vanishing gradient.
+    settled : bool
+        Whether the whole step is rounding, or made of a gradient that is.
+    downhill : bool
+        Whether a gradient is left along hardly any, but negative, curvature.
+    """
+
+    clipped: Array
+    settled: bool
+    downhill: bool
+
+    @classmethod
+    def of(cls, bend: Curvature, rounding: float) -> "_Steps":
+        """Return the steps for a gradient of which no more than `rounding` is to be trusted."""
         values, directions = np.linalg.eigh(bend.hessian)
-        steep = np.abs(values) > FLAT * np.abs(values).max()
-        along = directions[:, steep]
-        step = -bend.basis @ (along @ ((along.T @ bend.gradient) / values[steep]))
-        if not np.linalg.norm(step) <= _LONGEST_STEP:
-            break
-        moved = on_manifold(loss, vector + step)
-        beyond = curvature(loss, moved, equations)
-        size = _size(beyond.gradient)
-        if not size < largest:
-            break
-        vector, largest, bend = moved, size, beyond
-    return Rest(vector, largest, equations)
+        slopes = directions.T @ bend.gradient
+        seen = np.abs(slopes) > rounding
+        whole = np.where(seen, -slopes / np.where(seen & (values != 0), values, np.inf), 0.0)
+        largest = np.abs(values).max(initial=0.0)
+        return cls(
+            bend.basis @ (directions @ np.clip(whole, -_LONGEST_STEP, _LONGEST_STEP)),
+            bool(np.abs(whole).max(initial=0.0) <= _AT_REST),
+            bool((seen & (values < 0) & (values > -FLAT * largest)).any()),
+        )

@@ -19,7 +19,6 @@ from solvers.optima.catalogue import Catalogue, Entry, shape
 from solvers.optima.descent import (
     DYNAMICS,
     FLAT,
-    STATIONARY,
     Descent,
     Rest,
 )
@@ -94,7 +93,7 @@ class Landscape:
     starts : int
         How many were made.
     unsettled : tuple of float
-        Losses of the starts that did not come to rest to `STATIONARY`; no point counts them.
+        Losses of the starts that did not come to rest; no point counts them.
     initialisation, dynamics : str
     seed : int
     symmetries : int
@@ -197,7 +196,7 @@ def landscape(
             raise
         interrupted = True
     rests = [ends[index] for index in sorted(ends)]
-    settled = [rest for rest in rests if rest.gradient <= STATIONARY]
+    settled = [rest for rest in rests if rest.settled]
     for rest in sorted(settled, key=lambda rest: float(problem.loss(rest.vector)[0])):
         catalogue.add(rest)
     points = [
@@ -212,7 +211,7 @@ def landscape(
             sorted(
                 float(problem.loss(rest.vector)[0]) * problem.loss_unit
                 for rest in rests
-                if not rest.gradient <= STATIONARY
+                if not rest.settled
             )
         ),
         initialisation=initialisation,

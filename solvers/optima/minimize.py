@@ -3,8 +3,9 @@
 Each start is drawn by `solvers.autoencoders.initialisation`, "uniform": unit atoms uniformly on
 the sphere, W_enc = W_decᵀ, and biases and b_dec normal with a tenth of the data's root mean square
 per coordinate. BFGS (L-BFGS for long vectors) then runs until no component of the gradient exceeds
-`tolerance`, all in units in which that root mean square is 1, so that the data's scale changes
-nothing.
+`tolerance`, and Newton's method with the exact Hessian makes it vanish to rounding. All this is in
+units in which the data have mean 0 and that root mean square is 1, so that where the data lie and
+how large they are changes nothing.
 """
 
 import math
@@ -22,6 +23,7 @@ from solvers.bounds.radial_bound import LowerBound, lower_bound
 from solvers.laws.arrays import law_arrays
 from solvers.losses.parameters import ScaledProblem
 from solvers.losses.solution import Solution, zero_code
+from solvers.optima.descent import newton, on_manifold, settle
 from solvers.optima.optimum import Optimum, Start
 from solvers.optima.search import Search
 from solvers.runtime.arguments import check_number, check_type, check_whole, checked
@@ -188,11 +190,16 @@ class _Task:
 def minimize_from(
     problem: ScaledProblem, start: Array, tolerance: float = 1e-7, max_iterations: int = 2000
 ) -> tuple[Start, Array]:
-    """Return the local minimum that a start leads to, as a `Start` and its vector."""
+    """Return the local minimum that a start leads to, as a `Start` and its vector.
+
+    The squared loss, which has an exact Hessian, is brought to rest by `descent.settle`, so that
+    not only the loss, which is flat there, but every function of the weights is accurate.
+    """
     # One digit below the tolerance, so that rounding in the last step does not miss it.
     goal = tolerance / 10
+    dense = len(start) <= _DENSE
     with np.errstate(all="ignore"):
-        if len(start) <= _DENSE:
+        if dense:
             found = optimize.minimize(
                 problem.loss, start, jac=True, method="BFGS",
                 options={"maxiter": max_iterations, "gtol": goal},
@@ -203,8 +210,15 @@ def minimize_from(
                 options={"maxiter": max_iterations, "maxfun": 10 * max_iterations,
                          "gtol": goal, "ftol": 0.0, "maxcor": 30},
             )  # fmt: skip
-        total, gradient = problem.loss(found.x)
-    largest = float(np.abs(gradient).max())
+        vector, largest = found.x, float(np.abs(problem.loss(found.x)[1]).max())
+        squared = problem.loss.objective.reconstruction == "squared"
+        if squared and dense and found.nit < max_iterations:
+            rest = newton(problem.loss, on_manifold(problem.loss, vector))
+            if not (rest.settled or largest <= tolerance):
+                rest = settle(problem.loss, on_manifold(problem.loss, vector), push=False)
+            if rest.settled:
+                vector, largest = rest.vector, rest.gradient
+        total = problem.loss(vector)[0]
     record = Start(
         float(total) * problem.loss_unit,
         bool(largest <= tolerance),
@@ -212,4 +226,4 @@ def minimize_from(
         int(found.nit),
         str(found.message),
     )
-    return record, found.x
+    return record, vector

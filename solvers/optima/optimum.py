@@ -26,9 +26,10 @@ class Start:
         The loss that it reached.
     converged : bool
         Whether no component of the gradient exceeds the tolerance there, in units in which
-        the data's root mean square per coordinate is 1.
+        the data's root mean square per coordinate is 1; in a kink, along it, if no one-sided
+        slope leads down.
     gradient : float
-        The largest component of the gradient, in the same units.
+        The largest component of that gradient, in the same units.
     iterations : int
     status : str
         The optimiser's own last message.

@@ -108,7 +108,7 @@ def test_along_a_kink_the_loss_is_smooth_and_across_it_is_not() -> None:
     sae = Sae(np.column_stack([rays[0], [1.0, 0.3]]), [0.0, -0.2], W_dec, [0.2, 0.1])
     loss = LossOfVector(law_arrays(law), Objective(0.1), 2)
     start = loss.vector(sae.W_enc, sae.b_enc, sae.W_dec, sae.b_dec)
-    equations = kinks(loss, start, 1e-9)
+    (equations,) = kinks(loss, start, 1e-9)
     assert np.linalg.matrix_rank(equations) == 2
     bend = curvature(loss, start, equations)
     step = 1e-5

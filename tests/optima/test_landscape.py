@@ -17,7 +17,7 @@ from solvers.laws.symmetries import symmetries
 from solvers.losses.parameters import LossOfVector, ScaledProblem
 from solvers.optima import landscape as module
 from solvers.optima.catalogue import Catalogue
-from solvers.optima.descent import STATIONARY, Rest
+from solvers.optima.descent import Rest
 from solvers.optima.landscape import Landscape, landscape
 from solvers.presentation.landscape_report import landscape_document, landscape_text
 from solvers.presentation.results import to_json
@@ -57,7 +57,7 @@ def test_every_point_is_stationary_and_its_figures_are_the_exact_loss(shared: La
     assert sum(p.count for p in shared.points) + len(shared.unsettled) == shared.starts == 150
     assert [p.loss.total for p in shared.points] == sorted(p.loss.total for p in shared.points)
     for point in shared.points:
-        assert point.gradient < STATIONARY == 1e-8
+        assert point.gradient < 1e-13
         assert point.loss == expected_loss(shared.law, point.sae, OBJECTIVE)
         lowest = min(point.eigenvalues)
         assert point.kind == "saddle" or lowest > -1e-7 * max(point.eigenvalues)
@@ -156,7 +156,8 @@ def test_what_counts_as_one_point() -> None:
 )  # fmt: skip
 def test_isometries_about_the_mean_and_components_in_parts(document: dict[str, Any]) -> None:
     """Points of one loss would be one point's images under x → m + g (x - m)."""
-    found = landscape(law_from_dict(document), 2, OBJECTIVE, Search(starts=25))
+    law = law_from_dict(document)
+    found = landscape(law, 2, OBJECTIVE, Search(starts=25), initialisation="kaiming")
     totals = np.array([point.loss.total for point in found.points])
     assert len(totals) >= 2
     assert np.diff(totals).min() > 1e-7
@@ -167,7 +168,7 @@ def test_laws_with_points() -> None:
                  "two-features:first_alone=0.4,both=0.4,uniform=1"):  # fmt: skip
         found = landscape(load_law(text), 2, OBJECTIVE, Search(starts=8))
         assert found.points
-        assert all(point.gradient <= STATIONARY for point in found.points)
+        assert all(point.gradient <= 1e-10 for point in found.points)
 
 
 def test_without_a_penalty_exact_reconstructions_are_one_point() -> None:
@@ -291,7 +292,8 @@ def test_other_objectives() -> None:
     assert decayed.points[0].kind == "minimum"
     frame = frame_sae(0.0, 0.05)
     axes = landscape(law, frame.d_sae, Objective(1e-9), Search(starts=2))
-    assert axes.points[0].loss.total < 1e-8
+    # So small a penalty slopes less than descent sees: nothing is said to have come to rest.
+    assert max([*axes.unsettled, *(point.loss.total for point in axes.points)]) < 1e-8
 
 
 def test_chances_and_text(shared: Landscape) -> None:

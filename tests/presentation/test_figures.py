@@ -58,7 +58,7 @@ def test_wrong_suffix_or_folder(tmp_path: Path) -> None:
 WRITE_ALL = """
 import sys
 from pathlib import Path
-from solvers import Objective, cross_check, minimize_loss
+from solvers import Objective, Search, cross_check, minimize_loss
 from solvers.autoencoders.frames import frame_sae
 from solvers.optima.landscape import landscape
 from solvers.presentation.check_page import check_page
@@ -68,9 +68,9 @@ from solvers.presentation.landscape_figure import landscape_figure
 from theory import load_law
 
 folder, law, objective = Path(sys.argv[1]), load_law("independent"), Objective(l1=0.2)
-best = minimize_loss(law, 2, objective, starts=1)
-check = cross_check(law, frame_sae(0.1, 0.05), objective, starts=1)
-points = landscape_figure(landscape(law, 1, objective, starts=1))
+best = minimize_loss(law, 2, objective, Search(1, limit=1))
+check = cross_check(law, frame_sae(0.1, 0.05), objective, Search(1, limit=1))
+points = landscape_figure(landscape(law, 1, objective, Search(starts=1)))
 for suffix in FORMATS:
     draw_optimum(law, best, folder / f"optimum{suffix}")
     check.plot(folder / f"check{suffix}")
