@@ -40,6 +40,11 @@ class Parser(argparse.ArgumentParser):
         """Raise `UsageError`."""
         raise UsageError(f"{message} (see {self.prog} --help)")
 
+    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
+        """End, as after --help; what cannot be printed is an error here, not at Python's end."""
+        sys.stdout.flush()
+        super().exit(status, message)
+
     @property
     def long_options(self) -> dict[str, str]:
         """Every option that begins with two dashes, by the name that its value is kept under."""

@@ -1,0 +1,32 @@
+"""A pool of processes ends with its block, whatever its workers are doing."""
+
+import time
+
+import pytest
+
+from solvers import InputError
+from solvers.runtime.parallel import each_result, pool
+
+A_DAY = 86_400
+
+
+def test_work_that_an_interrupt_left_behind_is_not_waited_for() -> None:
+    def interrupted() -> None:
+        with pool(2, 3) as executor:
+            assert executor is not None
+            for _, _ in each_result(time.sleep, [0, A_DAY, A_DAY], executor):
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+
+
+def test_one_worker_or_one_piece_needs_no_process() -> None:
+    for workers, pieces in ((1, 9), (9, 1), (None, 1)):
+        with pool(workers, pieces) as executor:
+            assert executor is None
+    with (
+        pytest.raises(InputError, match="workers: expected a whole number ≥ 1, got 0"),
+        pool(0, 2),
+    ):
+        pass
