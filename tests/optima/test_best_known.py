@@ -6,7 +6,14 @@ from typing import Any
 
 import pytest
 
-from solvers import InputError, Objective, Search, best_known, expected_loss
+from solvers import (
+    InputError,
+    Objective,
+    Search,
+    best_known,
+    expected_loss,
+    minimize_loss,
+)
 from solvers.autoencoders.frames import frame_sae
 from solvers.optima import best_known as module
 from solvers.optima.best_known import Known, code_saes
@@ -42,6 +49,23 @@ def test_fewer_latents_than_a_code_has_atoms() -> None:
     best = best_known(load_law("shared"), 3, Objective(2.4), ONE)
     assert best.total == pytest.approx(0.664911791822, abs=1e-11)
     assert not best.sure
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "l1", "share"),
+    [("shared", 0.1, 0.737), ("independent", 0.1, 0.947), ("shared", 2.0, 0.024),
+     ("independent", 2.0, 0.005)],
+)  # fmt: skip
+def test_the_documented_shares_of_random_starts(name: str, l1: float, share: float) -> None:
+    """docs/commands.md; from a seed that the documentation has not seen."""
+    count = 600
+    optimum = diagonal_on_shared(l1) if name == "shared" else diagonal_on_independent(l1)
+    found = minimize_loss(load_law(name), 4, Objective(l1), Search(count, 77, limit=count))
+    assert found.total == pytest.approx(optimum, rel=1e-9)
+    hits = sum(start.total <= optimum + 1e-10 for start in found.starts)
+    assert hits == found.hits
+    assert abs(hits - share * count) <= 4 * math.sqrt(share * (1 - share) * count)
 
 
 @pytest.mark.slow
