@@ -17,6 +17,7 @@ from theory.derivations.derivation import (
 )
 from theory.exact.annotations import checked
 from theory.exact.errors import InputError
+from theory.exact.numbers import Number, exact_number
 from theory.exact.symbols import CUBE, L1
 from theory.laws.law import Law
 from theory.laws.moments import covariance, mean
@@ -30,7 +31,7 @@ _LISTED = 8
 
 
 @checked
-def own_derivation(law: Law, code: Code, l1: sympy.Expr | None = None) -> Derivation:
+def own_derivation(law: Law, code: Code, l1: Number | None = None) -> Derivation:
     """Derive what a code costs on a law, and beside it the codes that the law suggests.
 
     Parameters
@@ -55,8 +56,10 @@ def own_derivation(law: Law, code: Code, l1: sympy.Expr | None = None) -> Deriva
     >>> derivation.result
     'It costs √2/2 ≈ 0.707107.'
     """
-    if l1 is not None and not (l1.is_number and l1.is_positive):
-        raise InputError("l1", "a number > 0", l1)
+    if l1 is not None:
+        l1 = exact_number(l1, "l1")
+        if not (l1.is_number and l1.is_positive):
+            raise InputError("l1", "a number > 0", l1)
     cost = sympy.simplify(activation_cost(code, law).value)
     if cost is sympy.oo:
         raise InputError(code.name, f"atoms that reach every x of {law.name}")
