@@ -17,7 +17,7 @@ from theory.derivations.derivation import (
 )
 from theory.exact.annotations import checked
 from theory.exact.errors import InputError
-from theory.exact.numbers import Number, exact_number
+from theory.exact.numbers import exact_number
 from theory.exact.symbols import CUBE, L1
 from theory.laws.law import Law
 from theory.laws.moments import covariance, mean
@@ -31,7 +31,7 @@ _LISTED = 8
 
 
 @checked
-def own_derivation(law: Law, code: Code, l1: Number | None = None) -> Derivation:
+def own_derivation(law: Law, code: Code, l1: sympy.Expr | None = None) -> Derivation:
     """Derive what a code costs on a law, and beside it the codes that the law suggests.
 
     Parameters
