@@ -1,7 +1,10 @@
 """Imports run one way; theory knows no numbers; the two routes share nothing but the law."""
 
+import ast
+import re
 import sys
 from graphlib import TopologicalSorter
+from pathlib import Path
 
 import pytest
 
@@ -73,3 +76,55 @@ def test_a_wing_holds_rooms_only(wing: str) -> None:
     assert {path.name for path in (ROOT / wing).iterdir() if path.is_file()} == {
         "__init__.py", "py.typed",
     }  # fmt: skip
+
+
+def _spoken(path: Path) -> list[str]:
+    """Return the string constants of a file that are no docstrings."""
+    tree = ast.parse(path.read_text("utf-8"))
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef)
+    silent = {
+        id(node.body[0].value)
+        for node in ast.walk(tree)
+        if isinstance(node, documented) and node.body and isinstance(node.body[0], ast.Expr)
+    }
+    return [
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and id(node) not in silent
+    ]
+
+
+def test_only_the_command_line_speaks_of_options() -> None:
+    option = re.compile(r"(?:^|[\s(])--[a-z][a-z0-9-]*(?![a-z0-9-]*:)")
+    # Custom properties of CSS look like options.
+    others = {n: p for n, p in modules().items() if room_of(n) != "solvers.cli"}
+    said = {
+        (name, text)
+        for name, path in others.items()
+        for text in _spoken(path)
+        if option.search(text) and "var(--" not in text
+    }
+    assert not said
+
+
+def test_nobody_takes_a_message_apart() -> None:
+    """No text of an exception is searched, split, compared or cut."""
+    for name, path in modules().items():
+        tree = ast.parse(path.read_text("utf-8"))
+        caught = {h.name for h in ast.walk(tree) if isinstance(h, ast.ExceptHandler) and h.name}
+        texts = {
+            ast.unparse(node)
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Compare | ast.Attribute | ast.Subscript)
+            and any(
+                isinstance(part, ast.Call)
+                and isinstance(part.func, ast.Name)
+                and part.func.id in ("str", "repr")
+                and any(isinstance(a, ast.Name) and a.id in caught for a in part.args)
+                for part in ast.walk(node)
+            )
+        }
+        # Without arguments, `split` only finds the white space.
+        assert texts <= {"str(error).split"}, name

@@ -49,6 +49,7 @@ VALID: dict[str, Any] = {
     "saes": [("one", frame_sae(0.0))],
     "objective": Objective(0.1),
     "n_latents": 4,
+    "width": 4,
     "samples": 10,
     "dimension": 2,
     "l1": 0.1,
@@ -113,7 +114,10 @@ FUNCTIONS = {
 }  # fmt: skip
 #: The records that functions take; those that they return are made by nobody else.
 RECORDS = {Axis, Code, Component, Convention, Family, GatedSae, JumpReluSae, Law, Objective,
-           Origin, Sae, Schedule, TopKSae}  # fmt: skip
+           Origin, Sae, Schedule, TopKSae,
+           *(value for wing in (theory, solvers) for name in wing.__all__
+             if is_dataclass(value := getattr(wing, name)) and hasattr(value, "__post_init__"))
+           }  # fmt: skip
 
 #: No argument means any of these.
 NONSENSE = [object(), 1j, b"bytes", math.nan, {1}]
@@ -128,6 +132,8 @@ def arguments_of(made: Callable[..., Any]) -> dict[str, inspect.Parameter]:
 def valid_for(made: Callable[..., Any]) -> dict[str, Any]:
     known = {**VALID, **OF_ITS_OWN.get(made, {})}
     needed = [name for name, one in arguments_of(made).items() if one.default is one.empty]
+    unknown = sorted(set(needed) - known.keys())
+    assert not unknown, f"VALID lacks an example of {unknown}, which {made.__name__} takes"
     return {name: known[name] for name in needed}
 
 

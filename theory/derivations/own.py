@@ -18,6 +18,7 @@ from theory.derivations.derivation import (
 )
 from theory.exact.annotations import checked
 from theory.exact.errors import InputError
+from theory.exact.numbers import exact_number
 from theory.exact.symbols import CUBE, L1
 from theory.laws.law import Law
 from theory.laws.moments import covariance, mean
@@ -57,8 +58,10 @@ def own_derivation(law: Law, code: Code, l1: sympy.Expr | None = None) -> Deriva
     >>> derivation.result
     'It costs √2/2 ≈ 0.707107.'
     """
-    if l1 is not None and not (l1.is_number and l1.is_positive):
-        raise InputError("l1", "a number > 0", l1)
+    if l1 is not None:
+        l1 = exact_number(l1, "l1")
+        if not (l1.is_number and l1.is_positive):
+            raise InputError("l1", "a number > 0", l1)
     cost = sympy.simplify(activation_cost(code, law).value)
     unit = _unit(law)
     called = _called(code)
