@@ -1,9 +1,9 @@
 """The least exact loss of an SAE whose atoms are held at a code: only encoder and biases move.
 
-The loss with the best activations, g(b_dec), is a lower bound, and convex in b_dec. So an SAE whose
-own loss is g at its b_dec, where the derivative of g, 2 (E x̂ - E x), vanishes, is the best that the
-code can do: it is *proven*. Where no SAE that is found reaches the bound, an amortisation gap
-[ONeill2024] remains, or the search has missed; min g then says how much is in doubt.
+The loss with the best activations, g(b_dec), is a lower bound, and convex in b_dec. So an SAE
+whose own loss is g at its b_dec, where the derivative of g, 2 (E x̂ - E x), vanishes, is the best
+that the code can do: it is *proven*. Where no SAE that is found reaches the bound, an amortisation
+gap [ONeill2024] remains, or the search has missed; min g then says how much is in doubt.
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,7 +16,7 @@ from scipy import optimize
 
 from solvers.autoencoders.autoencoder import Sae
 from solvers.autoencoders.objective import Objective
-from solvers.laws.arrays import LawArrays, law_arrays
+from solvers.laws.arrays import law_arrays
 from solvers.losses.best_activations import LARGEST_SUPPORTS, best_activation_loss
 from solvers.losses.expected_loss import ExpectedLoss, expected_loss, expected_loss_and_gradient
 from solvers.losses.parameters import ScaledProblem
@@ -62,9 +62,7 @@ class HeldCode:
         return self.lower_bound is not None and self.loss.total <= self.lower_bound
 
 
-def held_code(
-    law: Law, code: Code, objective: Objective, starts: Sequence[Sae] = ()
-) -> HeldCode:
+def held_code(law: Law, code: Code, objective: Objective, starts: Sequence[Sae] = ()) -> HeldCode:
     """Return the least loss over W_enc, b_enc and b_dec of one latent for each atom of a code.
 
     The minimisation starts at the best activations with their best b_dec, at the SAEs given, and
@@ -85,7 +83,7 @@ def held_code(
     The axis-aligned code on the first data set, λ - λ²/2 + λ³/12:
 
     >>> from theory.codes.code import axis_aligned
-    >>> from theory.laws.law import preset
+    >>> from theory.laws.presets import preset
     >>> held = held_code(preset("shared"), axis_aligned(), Objective(l1=0.1))
     >>> round(held.loss.total, 9), held.proven
     (0.095083333, True)
@@ -117,7 +115,7 @@ def follow_code(law: Law, code: Code, objective: Objective, starts: Sequence[Sae
     Examples
     --------
     >>> from theory.codes.code import axis_aligned
-    >>> from theory.laws.law import preset
+    >>> from theory.laws.presets import preset
     >>> near = held_code(preset("shared"), axis_aligned(), Objective(l1=0.12)).sae
     >>> followed = follow_code(preset("shared"), axis_aligned(), Objective(l1=0.1), [near])
     >>> round(followed.loss.total, 9)

@@ -66,45 +66,6 @@ class PhaseDiagram:
 
 
 @dataclass(frozen=True)
-class _PointTask:
-    """The work at one grid point."""
-
-    family: Family
-
-    def __call__(self, item: tuple[int, float, float]) -> dict[str, Any]:
-        index, x, y = item
-        family = self.family
-        law, objective, width = family.at(x, y)
-        codes = family.codes(law, width)
-        held = {code.name: held_code(law, code, objective) for code in codes}
-        losses = {name: code.loss.total for name, code in held.items()}
-        order = sorted(losses, key=losses.__getitem__)
-        seed = int(np.random.SeedSequence([family.seed, index]).generate_state(1)[0] % 10**9)
-        polished = polish(law, held[order[0]].sae, objective)
-        best = best_known(law, width, objective, polished, family.starts, seed, None)
-        closest = closest_code(law, best.sae.W_dec, best.loss.firing)
-        pair = family.pair(x, y)
-        margin = losses[order[1]] - losses[order[0]] if len(order) > 1 else None
-        tied = margin is not None and margin <= _ALIKE * losses[order[0]]
-        return asdict(
-            PhasePoint(
-                x=x,
-                y=y,
-                phase="tied" if tied else order[0],
-                loss=losses[order[0]],
-                runner_up=order[1] if len(order) > 1 else None,
-                margin=margin,
-                optimum=best.loss.total,
-                optimum_code=None if closest is None else closest.code,
-                optimum_angle=None if closest is None else closest.mean_angle,
-                losses=losses,
-                pair=None if pair is None else pair.phase,
-                pair_loss=None if pair is None else pair.loss,
-            )
-        )
-
-
-@dataclass(frozen=True)
 class _TieTask:
     """The work on one edge of the grid whose ends are in different phases."""
 

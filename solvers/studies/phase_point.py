@@ -163,9 +163,7 @@ class ExplorePoint:
         random = minimize_loss(law, width, objective, starts=family.starts, seed=seed)
         if random.interrupted:
             raise KeyboardInterrupt
-        polished = [
-            polish(law, _widened(code.sae, width), objective) for code in held.values()
-        ]
+        polished = [polish(law, _widened(code.sae, width), objective) for code in held.values()]
         totals = [start.total for start in random.starts]
         totals += [end.loss.total for end in polished]
         ends = [random.sae, *(end.sae for end in polished)]
@@ -235,9 +233,7 @@ class AskNeighbours:
         return Known(judged, optimum, found, saes).document()
 
 
-def _ranked(
-    codes: Sequence[Code], losses: dict[str, float], rounding: float
-) -> dict[str, Any]:
+def _ranked(codes: Sequence[Code], losses: dict[str, float], rounding: float) -> dict[str, Any]:
     """Return the fields of a point that say which code is the best, and which the next."""
     atoms = {code.name: {*code.atoms} for code in codes}
 
@@ -247,10 +243,7 @@ def _ranked(
     distinct = [
         name
         for name in sorted(losses, key=losses.__getitem__)
-        if not any(
-            atoms[other] < atoms[name] and as_good(other, name)
-            for other in losses
-        )
+        if not any(atoms[other] < atoms[name] and as_good(other, name) for other in losses)
     ]
     best, *others = distinct
     tied = bool(others) and as_good(others[0], best)
@@ -272,9 +265,7 @@ def _optimum(law: Law, sae: Sae, loss: ExpectedLoss) -> dict[str, Any]:
     }
 
 
-def _judged(
-    point: PhasePoint, doubtful: set[str], found: int, rounding: float
-) -> PhasePoint:
+def _judged(point: PhasePoint, doubtful: set[str], found: int, rounding: float) -> PhasePoint:
     """Return the point with what is unsure of it.
 
     `doubtful` are the codes without a bound on which too few starts agree, `found` is how many

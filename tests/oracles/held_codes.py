@@ -76,10 +76,7 @@ def _programme(
     """The optimum with each latent's activations in the cone of its rays."""
     # s ≥ 0 are the weights of all rays: f_i = Σ s_r ray_r and x̂ - b_dec = Σ s_r ray_r ⊗ d_i.
     images = np.concatenate(
-        [
-            cone[:, :, None] * atom[None, None, :]
-            for cone, atom in zip(rays, atoms, strict=True)
-        ]
+        [cone[:, :, None] * atom[None, None, :] for cone, atom in zip(rays, atoms, strict=True)]
     )
     cost = l1 * np.concatenate([cone @ probability for cone in rays])
     # The best b_dec makes the mean residual 0.

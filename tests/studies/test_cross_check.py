@@ -28,7 +28,7 @@ from solvers.optima.matching import match
 from solvers.optima.train import Sampler
 from solvers.studies.cross_check import CrossCheck, cross_check_all, objective_for
 from theory import law_from_dict, load_law, preset
-from theory.laws.law import shared_amplitudes
+from theory.laws.presets import shared_amplitudes
 
 TRAINED = Path(__file__).parents[1] / "data" / "trained"
 MANIFEST = json.loads((TRAINED / "manifest.json").read_text())

@@ -26,7 +26,6 @@ from solvers.studies.phase_family import Family
 from theory import load_law
 from theory.codes.code import Code, axis_aligned, codes_of, diagonal
 from theory.exact.symbols import L1
-from theory.laws.law_files import load_law_with
 from theory.losses.closed_forms import tie_probability_for_every_l1
 from theory.two_features.phases import optimal_pair
 
@@ -360,23 +359,3 @@ def test_workers_end_with_a_command_that_is_killed(tmp_path: Path) -> None:
 def _command(pid: str) -> str:
     path = Path(f"/proc/{pid}/cmdline")
     return path.read_text() if path.exists() else ""
-
-
-def test_settings_of_laws() -> None:
-    assert (
-        load_law_with("shared", {"angle": 60, "sign_correlation": 1}).components[0].point[1] != 0
-    )
-    law = load_law_with("independent:sign_correlation=0.5", {})
-    assert [float(part.probability) for part in law.components] == [0.375, 0.125, 0.125, 0.375]
-    with pytest.raises(InputError, match="sign_correlation: expected a number from -1 to 1"):
-        load_law_with("shared", {"sign_correlation": 2})
-    with pytest.raises(InputError, match="angle: expected degrees between 0 and 180"):
-        load_law_with("shared", {"angle": 180})
-    with pytest.raises(InputError, match="two-features: unknown setting 'q'"):
-        load_law("two-features:q=1")
-    with pytest.raises(InputError, match="both: expected this probability"):
-        load_law("two-features")
-    with pytest.raises(InputError, match="unknown setting 'uniform'"):
-        load_law_with("two-features:both=1", {"uniform": 1})
-    with pytest.raises(InputError, match="uniform: expected 0"):
-        load_law("two-features:both=1,uniform=2")

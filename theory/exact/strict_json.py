@@ -21,11 +21,32 @@ def read_json(path: Path) -> Any:
         If the file cannot be read, is too large, or is not strict JSON. The message does not
         name the file; the caller knows what it was reading it for.
     """
+    return parse_json(read_text(path))
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a JSON file; raises as `read_json` does."""
     try:
         if path.stat().st_size > LARGEST_FILE:
             raise InputError(f"expected a JSON file under {LARGEST_FILE} bytes")
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise _no_json() from None
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror}") from None
+
+
+def parse_json(text: str) -> Any:
+    """Return what a text of strict JSON says; raises as `read_json` does.
+
+    Examples
+    --------
+    >>> parse_json('{"amplitude": 0.1}')
+    {'amplitude': Decimal('0.1')}
+    """
+    try:
         return json.loads(
-            path.read_text(encoding="utf-8"),
+            text,
             parse_float=Decimal,
             parse_int=_whole_number,
             parse_constant=_no_constant,
@@ -33,10 +54,12 @@ def read_json(path: Path) -> Any:
         )
     except json.JSONDecodeError as error:
         raise InputError(f"expected JSON, but {error}") from None
-    except (UnicodeDecodeError, RecursionError, InvalidOperation):
-        raise InputError("expected JSON, but this is something else") from None
-    except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror}") from None
+    except (RecursionError, InvalidOperation):
+        raise _no_json() from None
+
+
+def _no_json() -> InputError:
+    return InputError("expected JSON, but this is something else")
 
 
 def _whole_number(digits: str) -> int | Decimal:

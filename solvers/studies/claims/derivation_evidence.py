@@ -32,7 +32,8 @@ from theory.claims.cost_proofs import SAMPLE_L1, sign_correlated
 from theory.claims.loss_proofs import SAMPLE_DECAY
 from theory.codes.code import Code
 from theory.derivations.derivation import Derivation, Numeric
-from theory.laws.law import Law, one_hot_sets, preset
+from theory.laws.law import Law, one_hot_sets
+from theory.laws.presets import preset
 
 Values = dict[str, float]
 Route = Callable[[tuple[Any, ...], Values], float]
