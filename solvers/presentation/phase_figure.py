@@ -108,7 +108,7 @@ def closed_form_boundary(diagram: PhaseDiagram) -> tuple[Array, Array] | None:
     q = np.full(_SAMPLES, np.nan)
     for chamber in chambers:
         inside = (l1 > float(chamber.low)) & (l1 <= float(chamber.high))
-        q[inside] = [float(chamber.value.subs(L1, value)) for value in l1[inside]]
+        q[inside] = sympy.lambdify(L1, chamber.value)(l1[inside])
     return (q, l1) if family.x.name == "onehot_probability" else (l1, q)
 
 
