@@ -6,7 +6,7 @@ that the code can do: it is *proven*. Where no SAE that is found reaches the bou
 gap [ONeill2024] remains, or the search has missed; min g then says how much is in doubt.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from math import comb
 
@@ -20,7 +20,7 @@ from solvers.laws.arrays import law_arrays
 from solvers.losses.best_activations import LARGEST_SUPPORTS, best_activation_loss
 from solvers.losses.expected_loss import ExpectedLoss, expected_loss, expected_loss_and_gradient
 from solvers.losses.parameters import ScaledProblem
-from solvers.optima.held_starts import HeldStarts
+from solvers.optima.held_starts import HeldStarts, rescaled
 from theory.codes.code import Code
 from theory.laws.law import Law
 
@@ -89,7 +89,7 @@ def held_code(law: Law, code: Code, objective: Objective, starts: Sequence[Sae] 
     (0.095083333, True)
     """
     search = _Search.of(law, code, objective)
-    own = iter(search.starts)
+    own = search.starts
     ends = search.ends([*[next(own)], *starts])
     if not ends[-1].proven:
         ends += search.ends(own)
@@ -149,13 +149,14 @@ class _Search:
         return cls(law, atoms, objective, ScaledProblem.of(law_arrays(law), objective, len(atoms)))
 
     @property
-    def starts(self) -> HeldStarts:
+    def starts(self) -> Iterator[Sae]:
         """The starts, in the units of the data."""
-        scale = np.linalg.norm(self.atoms, axis=1)
-        weights = scale if self.objective.sparsity == "decoder-norm" else np.ones(len(self.atoms))
-        return HeldStarts(
-            law_arrays(self.law), self.atoms, self.objective.l1 * weights, self.problem.loss.tied
-        )
+        scaled = self.problem.loss
+        norms = np.linalg.norm(self.atoms, axis=1)
+        weights = norms if self.objective.sparsity == "decoder-norm" else np.ones(len(norms))
+        penalties = scaled.objective.l1 * weights
+        starts = HeldStarts(scaled.law, self.atoms, penalties, scaled.tied)
+        return (rescaled(start, self.problem.size) for start in starts)
 
     @property
     def same(self) -> float:
