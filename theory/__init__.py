@@ -32,13 +32,14 @@ if TYPE_CHECKING:
     from theory.laws.law import Component as Component
     from theory.laws.law import Law as Law
     from theory.laws.law import one_hot_sets as one_hot_sets
-    from theory.laws.law import preset as preset
-    from theory.laws.law import shared_amplitudes as shared_amplitudes
+    from theory.laws.law_files import LawSpec as LawSpec
     from theory.laws.law_files import law_from_dict as law_from_dict
     from theory.laws.law_files import load_law as load_law
     from theory.laws.moments import covariance as covariance
     from theory.laws.moments import mean as mean
     from theory.laws.moments import principal_components as principal_components
+    from theory.laws.presets import preset as preset
+    from theory.laws.presets import shared_amplitudes as shared_amplitudes
     from theory.losses.attained_bound import bound_attained_from as bound_attained_from
     from theory.losses.closed_forms import frame_loss_for_every_l1 as frame_loss_for_every_l1
     from theory.losses.closed_forms import orthogonal_frame_loss as orthogonal_frame_loss
@@ -60,9 +61,10 @@ _HOMES = {
     "theory.derivations.own": "own_derivation",
     "theory.exact.errors": "InputError",
     "theory.laws.integration": "Expectation expectation",
-    "theory.laws.law": "Component Law one_hot_sets preset shared_amplitudes",
-    "theory.laws.law_files": "law_from_dict load_law",
+    "theory.laws.law": "Component Law one_hot_sets",
+    "theory.laws.law_files": "LawSpec law_from_dict load_law",
     "theory.laws.moments": "covariance mean principal_components",
+    "theory.laws.presets": "preset shared_amplitudes",
     "theory.losses.attained_bound": "bound_attained_from",
     "theory.losses.closed_forms": (
         "frame_loss_for_every_l1 orthogonal_frame_loss tie_probability_for_every_l1"

@@ -52,7 +52,7 @@ def symmetries(law: LawArrays, centre: Array | None = None) -> Array:
     Both data sets have those of the square:
 
     >>> from solvers.laws.arrays import law_arrays
-    >>> from theory.laws.law import preset
+    >>> from theory.laws.presets import preset
     >>> [len(symmetries(law_arrays(preset(name)))) for name in ("shared", "independent")]
     [8, 8]
     """

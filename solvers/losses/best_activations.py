@@ -65,7 +65,7 @@ def best_activation_loss(law: Law, sae: Autoencoder, objective: Objective) -> fl
     The diagonal code's one-layer encoder has no gap on the first data set:
 
     >>> from solvers.autoencoders.frames import frame_sae
-    >>> from theory.laws.law import preset
+    >>> from theory.laws.presets import preset
     >>> sae = frame_sae(np.pi / 4, 0.05)
     >>> round(best_activation_loss(preset("shared"), sae, Objective(l1=0.1)), 12)
     0.068240140901

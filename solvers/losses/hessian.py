@@ -68,7 +68,7 @@ def loss_hessian(
     A latent that is off leaves E ‖x - b_dec‖², twice the identity in b_dec:
 
     >>> from solvers.laws.arrays import law_arrays
-    >>> from theory.laws.law import preset
+    >>> from theory.laws.presets import preset
     >>> off = np.zeros((2, 1)), np.array([-1.0]), np.array([[1.0, 0.0]]), np.zeros(2)
     >>> loss_hessian(law_arrays(preset("shared")), *off, Objective(0.1))[-2:, -2:].tolist()
     [[2.0, 0.0], [0.0, 2.0]]
@@ -253,7 +253,7 @@ def kinks(loss: LossOfVector, vector: Array, within: float) -> list[Array]:
     A latent with w along one diagonal and no bias is silent on the other, two segments:
 
     >>> from solvers.laws.arrays import law_arrays
-    >>> from theory.laws.law import preset
+    >>> from theory.laws.presets import preset
     >>> loss = LossOfVector(law_arrays(preset("shared")), Objective(0.1), 1)
     >>> [C.shape for C in kinks(loss, np.array([1.0, 1.0, 0.0, 1.0, 0.0, 0.0, 0.0]), 1e-9)]
     [(4, 7)]
@@ -299,7 +299,7 @@ def vector_hessian(loss: LossOfVector, vector: Array) -> Array:
     How long v is makes no difference to the loss:
 
     >>> from solvers.laws.arrays import law_arrays
-    >>> from theory.laws.law import preset
+    >>> from theory.laws.presets import preset
     >>> loss = LossOfVector(law_arrays(preset("independent")), Objective(0.1), 1)
     >>> vector = np.array([1.0, 0.5, -0.1, 0.0, 2.0, 0.1, 0.2])
     >>> bool(abs(vector_hessian(loss, vector)[4, 4]) < 1e-15)

@@ -90,7 +90,7 @@ def zero_code(law: Law, n_latents: int, objective: Objective) -> Solution:
     --------
     On the first data set E ‖x‖² = 2/3; every x̂ ≠ 0 is a gain of at most that:
 
-    >>> from theory.laws.law import preset
+    >>> from theory.laws.presets import preset
     >>> nothing = zero_code(preset("shared"), 4, Objective(l1=0.1))
     >>> round(nothing.loss.total, 12), nothing.loss.l0
     (0.666666666667, 0.0)

@@ -66,7 +66,7 @@ def best_known(
     At λ = 2 one random start in forty ends at the optimum of the first data set; the diagonal
     code leads there:
 
-    >>> from theory.laws.law import preset
+    >>> from theory.laws.presets import preset
     >>> best = best_known(preset("shared"), 4, Objective(l1=2.0), Search(starts=1))
     >>> round(best.total, 9), best.attained, best.found
     (0.649915823, True, 'from the diagonal code')
@@ -134,7 +134,7 @@ def code_saes(law: Law, width: int, l1: float) -> Iterator[tuple[str, Sae]]:
 
     Examples
     --------
-    >>> from theory.laws.law import preset
+    >>> from theory.laws.presets import preset
     >>> [name for name, _ in code_saes(preset("shared"), 8, 0.1)]
     ['axis-aligned', 'diagonal', 'axis-aligned and diagonal']
     """

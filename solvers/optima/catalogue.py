@@ -97,7 +97,7 @@ def law_nodes(law: LawArrays) -> Array:
     Examples
     --------
     >>> from solvers.laws.arrays import law_arrays
-    >>> from theory.laws.law import preset
+    >>> from theory.laws.presets import preset
     >>> law_nodes(law_arrays(preset("shared"))).shape
     (24, 2)
     """

@@ -63,7 +63,7 @@ def certified_optimum(
 
     Examples
     --------
-    >>> from theory.laws.law import preset
+    >>> from theory.laws.presets import preset
     >>> best, proven = certified_optimum(preset("shared"), 4, Objective(l1=0.1), Search(starts=4))
     >>> best.lower_bound_by, proven.attained_radial, best.attained
     ('radial bound', True, True)

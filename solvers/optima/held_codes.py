@@ -1,12 +1,12 @@
 """The least exact loss of an SAE whose atoms are held at a code: only encoder and biases move.
 
-The loss with the best activations, g(b_dec), is a lower bound, and convex in b_dec. So an SAE whose
-own loss is g at its b_dec, where the derivative of g, 2 (E x̂ - E x), vanishes, is the best that the
-code can do: it is *proven*. Where no SAE that is found reaches the bound, an amortisation gap
-[ONeill2024] remains, or the search has missed; min g then says how much is in doubt.
+The loss with the best activations, g(b_dec), is a lower bound, and convex in b_dec. So an SAE
+whose own loss is g at its b_dec, where the derivative of g, 2 (E x̂ - E x), vanishes, is the best
+that the code can do: it is *proven*. Where no SAE that is found reaches the bound, an amortisation
+gap [ONeill2024] remains, or the search has missed; min g then says how much is in doubt.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from math import comb
 
@@ -21,7 +21,7 @@ from solvers.losses.best_activations import LARGEST_SUPPORTS, best_activation_lo
 from solvers.losses.expected_loss import expected_loss_and_gradient
 from solvers.losses.parameters import ScaledProblem
 from solvers.losses.solution import Solution, Solved
-from solvers.optima.held_starts import HeldStarts
+from solvers.optima.held_starts import HeldStarts, rescaled
 from theory.codes.code import Code
 from theory.laws.law import Law
 
@@ -81,13 +81,13 @@ def held_code(law: Law, code: Code, objective: Objective, starts: Sequence[Sae] 
     The axis-aligned code on the first data set, λ - λ²/2 + λ³/12:
 
     >>> from theory.codes.code import axis_aligned
-    >>> from theory.laws.law import preset
+    >>> from theory.laws.presets import preset
     >>> held = held_code(preset("shared"), axis_aligned(), Objective(l1=0.1))
     >>> round(held.loss.total, 9), held.proven
     (0.095083333, True)
     """
     search = _Search.of(law, code, objective)
-    own = iter(search.starts)
+    own = search.starts
     ends = search.ends([*[next(own)], *starts])
     if not ends[-1].proven:
         ends += search.ends(own)
@@ -114,7 +114,7 @@ def follow_code(law: Law, code: Code, objective: Objective, starts: Sequence[Sae
     Examples
     --------
     >>> from theory.codes.code import axis_aligned
-    >>> from theory.laws.law import preset
+    >>> from theory.laws.presets import preset
     >>> near = held_code(preset("shared"), axis_aligned(), Objective(l1=0.12)).sae
     >>> followed = follow_code(preset("shared"), axis_aligned(), Objective(l1=0.1), [near])
     >>> round(followed.loss.total, 9)
@@ -147,13 +147,14 @@ class _Search:
         return cls(law, atoms, objective, ScaledProblem.of(law_arrays(law), objective, len(atoms)))
 
     @property
-    def starts(self) -> HeldStarts:
+    def starts(self) -> Iterator[Sae]:
         """The starts, in the units of the data."""
-        scale = np.linalg.norm(self.atoms, axis=1)
-        weights = scale if self.objective.sparsity == "decoder-norm" else np.ones(len(self.atoms))
-        return HeldStarts(
-            law_arrays(self.law), self.atoms, self.objective.l1 * weights, self.problem.loss.tied
-        )
+        scaled = self.problem.loss
+        norms = np.linalg.norm(self.atoms, axis=1)
+        weights = norms if self.objective.sparsity == "decoder-norm" else np.ones(len(norms))
+        penalties = scaled.objective.l1 * weights
+        starts = HeldStarts(scaled.law, self.atoms, penalties, scaled.tied)
+        return (rescaled(start, self.problem.size) for start in starts)
 
     @property
     def same(self) -> float:

@@ -1,5 +1,7 @@
 """Where the encoder and biases of a held code start: at the best activations, and elsewhere.
 
+All in units in which the data's size is about 1 (`solvers.losses.parameters.ScaledProblem`).
+
 For held atoms the loss with the best activations,
 
     g(b) = min_{f ≥ 0} E ‖x - b - Σ f_i d_i‖² + λ E Σ w_i f_i,    b = b_dec,
@@ -12,6 +14,7 @@ again: pre-activations that are f_i(x) where latent i should fire, and negative 
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import product
 
 import numpy as np
@@ -34,6 +37,8 @@ _MARGIN = 0.1
 _THRESHOLD = 0.25
 # Points of the law at which b_dec is tried.
 _MOST_POINTS = 8
+# Points that agree to as many digits are one.
+_DIGITS = 12
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,19 +105,31 @@ class HeldStarts:
             for threshold in (_THRESHOLD, -_THRESHOLD):
                 yield from self._readers(np.zeros(self.atoms.shape[1]), threshold)
             return
-        nodes = Nodes.of(self.law)
-        fits = len(nodes.x) * len(self.atoms) <= _LARGEST_PROGRAMME
-        if fits:
+        nodes = self.nodes
+        if self._fits:
             f, b_dec = self._best_activations(nodes, None)
             yield self._fitted(nodes, f, b_dec, _MARGIN)
             yield self._fitted(nodes, f, b_dec, 0.0)
         likeliest = np.argsort(-nodes.probability, kind="stable")[:_MOST_POINTS]
         places = np.vstack([np.zeros_like(nodes.mean), nodes.mean, nodes.x[likeliest]])
-        for b_dec in np.unique(places.round(12), axis=0):
-            yield from self._readers(b_dec, _THRESHOLD)
-            if fits:
-                f, _ = self._best_activations(nodes, b_dec)
-                yield self._fitted(nodes, f, b_dec, _MARGIN)
+        for b_dec in _distinct(places):
+            yield from self.at(b_dec)
+
+    @cached_property
+    def nodes(self) -> Nodes:
+        """The points that stand for the law."""
+        return Nodes.of(self.law)
+
+    @property
+    def _fits(self) -> bool:
+        return len(self.nodes.x) * len(self.atoms) <= _LARGEST_PROGRAMME
+
+    def at(self, b_dec: Array) -> Iterator[Sae]:
+        """Yield the starts with this b_dec: at the best activations if they are not too many."""
+        if self._fits:
+            f, _ = self._best_activations(self.nodes, b_dec)
+            yield self._fitted(self.nodes, f, b_dec, _MARGIN)
+        yield from self._readers(b_dec, _THRESHOLD)
 
     def _readers(self, b_dec: Array, threshold: float) -> Iterator[Sae]:
         """Yield latents that read their atom, and such that read their coordinate among them."""
@@ -163,3 +180,54 @@ class HeldStarts:
         )
         encoder = found.x.reshape(d + 1, n)
         return Sae(encoder[:d], encoder[d], self.atoms, b_dec)
+
+
+def starts_at_points(
+    law: LawArrays, n_latents: int, penalty: float, count: int, seed: int
+) -> Iterator[Sae]:
+    """Yield SAEs whose b_dec is a point of the law and whose atoms point from it to others.
+
+    On laws of points, and with large penalties, b_dec of the optimum absorbs a point, and starts
+    with a small b_dec seldom lead there.
+
+    Parameters
+    ----------
+    law : LawArrays
+    n_latents : int
+    penalty : float
+        λ, for unit atoms.
+    count, seed : int
+        How many, and what the points are drawn from.
+
+    Examples
+    --------
+    >>> from solvers.laws.arrays import law_arrays
+    >>> from theory import load_law
+    >>> law = law_arrays(load_law("two-features:both=1/2,first_alone=1/2"))
+    >>> (sae,) = starts_at_points(law, 1, 0.1, 1, seed=0)
+    >>> sae.b_dec.round(3).tolist(), sae.W_dec.round(3).tolist()
+    ([1.414, 0.0], [[-0.707, 0.707]])
+    """
+    rng = np.random.default_rng(seed)
+    x = _distinct(Nodes.of(law).x)
+    for _ in range(count if len(x) > 1 else 0):
+        b_dec, *others = rng.permutation(x)
+        directions = np.array(others) - b_dec
+        atoms = directions / np.linalg.norm(directions, axis=1, keepdims=True)
+        atoms = atoms[np.arange(n_latents) % len(atoms)]
+        yield next(HeldStarts(law, atoms, np.full(n_latents, penalty)).at(b_dec))
+
+
+def rescaled(sae: Sae, size: float) -> Sae:
+    """Return the SAE for data that are `size` times as large.
+
+    Examples
+    --------
+    >>> rescaled(Sae([[1.0]], [-0.5], [[1.0]], [1.0]), 2.0).b_enc.tolist()
+    [-1.0]
+    """
+    return Sae(sae.W_enc, sae.b_enc * size, sae.W_dec, sae.b_dec * size)
+
+
+def _distinct(x: Array) -> Array:
+    return np.unique(x.round(_DIGITS), axis=0)

@@ -117,7 +117,7 @@ class Landscape:
 
         Examples
         --------
-        >>> from theory.laws.law import preset
+        >>> from theory.laws.presets import preset
         >>> found = landscape(preset("shared"), 1, Objective(l1=0.1), Search(starts=2))
         >>> found.chance_of_missing(0.5)
         0.25
@@ -169,7 +169,7 @@ def landscape(
 
     Examples
     --------
-    >>> from theory.laws.law import preset
+    >>> from theory.laws.presets import preset
     >>> found = landscape(preset("shared"), 4, Objective(l1=0.1), Search(starts=8))
     >>> best = found.points[0]
     >>> round(best.loss.total, 9), best.kind, best.closest_code.code

@@ -61,7 +61,7 @@ def one_sided_slope(loss: LossOfVector, vector: Array, direction: Array) -> floa
 
     >>> from solvers.autoencoders.objective import Objective
     >>> from solvers.laws.arrays import law_arrays
-    >>> from theory.laws.law import preset
+    >>> from theory.laws.presets import preset
     >>> loss = LossOfVector(law_arrays(preset("shared")), Objective(l1=0.1), 1)
     >>> silent = np.array([0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0])
     >>> slopes = (one_sided_slope(loss, silent, sign * np.eye(7)[2]) for sign in (1, -1))

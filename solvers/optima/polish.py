@@ -44,7 +44,7 @@ def with_finite_loss(law: Law, sae: Sae, objective: Objective) -> Sae:
 
     Examples
     --------
-    >>> from theory.laws.law import preset
+    >>> from theory.laws.presets import preset
     >>> sae = Sae([[1.0], [1.0]], [0.5], [[1.0, 1.0]], [0.0, 0.0])
     >>> with_finite_loss(preset("shared"), sae, Objective(0.1, "relative")).b_dec.tolist()
     [-0.5, -0.5]
@@ -70,7 +70,7 @@ def polish(law: Law, sae: Sae, objective: Objective) -> Polished:
     An axis-aligned SAE of the first data set is a saddle; a push leads to the diagonal:
 
     >>> from solvers.autoencoders.frames import frame_sae
-    >>> from theory.laws.law import preset
+    >>> from theory.laws.presets import preset
     >>> found = polish(preset("shared"), frame_sae(0.0), Objective(l1=0.1))
     >>> found.saddle, round(found.total, 6)
     (True, 0.06824)

@@ -31,7 +31,7 @@ def certificate_text(certificate: Certificate, total: float) -> str:
     --------
     >>> from solvers.bounds.certificate import certify
     >>> from solvers.autoencoders.objective import Objective
-    >>> from theory.laws.law import preset
+    >>> from theory.laws.presets import preset
     >>> proven = certify(preset("shared"), 4, Objective(l1=0.1))
     >>> certificate_text(proven, proven.optimum).splitlines()[1]
     'best dictionary 0.0682401409012        its loss with the best activations, b_dec = 0'

@@ -20,7 +20,7 @@ def landscape_figure(found: Landscape) -> Figure:
     >>> from solvers.optima.landscape import landscape
     >>> from solvers.optima.search import Search
     >>> from solvers.autoencoders.objective import Objective
-    >>> from theory.laws.law import preset
+    >>> from theory.laws.presets import preset
     >>> found = landscape(preset("shared"), 2, Objective(l1=0.1), Search(starts=2))
     >>> len(landscape_figure(found).axes) == len(found.points)
     True

@@ -63,7 +63,7 @@ def code_name(point: StationaryPoint) -> str:
     >>> from solvers.optima.landscape import landscape
     >>> from solvers.optima.search import Search
     >>> from solvers.autoencoders.objective import Objective
-    >>> from theory.laws.law import preset
+    >>> from theory.laws.presets import preset
     >>> code_name(landscape(preset("shared"), 4, Objective(l1=0.1), Search(starts=8)).points[0])
     'diagonal'
     """

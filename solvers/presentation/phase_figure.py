@@ -10,8 +10,8 @@ from solvers.studies.phase_axis import Axis
 from solvers.studies.phase_point import OPTIMUM
 from theory.codes.code import axis_aligned, diagonal
 from theory.exact.symbols import L1
-from theory.laws.law_files import TwoFeatures, load_law_with, preset_settings
-from theory.laws.two_features import checked_numbers
+from theory.laws.law_files import LawSpec, load_law
+from theory.laws.two_features import TwoFeatures, checked_numbers
 from theory.losses.closed_forms import tie_probability_for_every_l1
 from theory.two_features.boundaries import absorption_onset
 from theory.two_features.gains import (
@@ -100,7 +100,7 @@ def closed_form_boundary(diagram: PhaseDiagram) -> tuple[Array, Array] | None:
     plain = (objective.reconstruction, objective.weight_decay) == ("squared", 0.0)
     if set(names) != {"l1", "onehot_probability"} or not plain:
         return None
-    correlation = _plain_pairs(family.law)
+    correlation = _plain_pairs(family.spec)
     if correlation is None:
         return None
     chambers = tie_probability_for_every_l1(axis_aligned(), diagonal(), correlation)
@@ -108,7 +108,7 @@ def closed_form_boundary(diagram: PhaseDiagram) -> tuple[Array, Array] | None:
     q = np.full(_SAMPLES, np.nan)
     for chamber in chambers:
         inside = (l1 > float(chamber.low)) & (l1 <= float(chamber.high))
-        q[inside] = [float(chamber.value.subs(L1, value)) for value in l1[inside]]
+        q[inside] = sympy.lambdify(L1, chamber.value)(l1[inside])
     return (q, l1) if family.x.name == "onehot_probability" else (l1, q)
 
 
@@ -121,7 +121,7 @@ def onset_of_absorption(diagram: PhaseDiagram) -> tuple[Array, Array] | None:
     family = diagram.family
     if {family.x.name, family.y.name} != {"l1", "second_alone"}:
         return None
-    given = TwoFeatures.of(preset_settings(family.law)[1])
+    given = TwoFeatures.of(dict(family.spec.given))
     if given.is_uniform:
         return None
     _, _, both, theta = checked_numbers(0, 0, given.both, given.angle)
@@ -139,11 +139,11 @@ def onset_of_absorption(diagram: PhaseDiagram) -> tuple[Array, Array] | None:
     return (b, l1[rising]) if family.x.name == "second_alone" else (l1[rising], b)
 
 
-def _plain_pairs(text: str) -> int | None:
+def _plain_pairs(spec: LawSpec) -> int | None:
     """Return f if a law is one of the two data sets up to q, else None."""
-    law = load_law_with(text, {"onehot_probability": 0})
+    law = spec.with_settings({"onehot_probability": 0}).law
     for name, correlation in (("shared", 1), ("independent", 0)):
-        plain = load_law_with(name, {})
+        plain = load_law(name)
         if [(p.probability, p.point) for p in plain.components] == [
             (p.probability, p.point) for p in law.components
         ]:

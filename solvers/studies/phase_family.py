@@ -1,5 +1,6 @@
 """Laws, objectives and widths over two parameters: what a phase diagram is drawn of."""
 
+import json
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from itertools import product
@@ -10,17 +11,10 @@ from solvers.runtime.arguments import check_choice, check_fields, check_whole
 from solvers.studies.phase_axis import OBJECTIVE_AXES, WIDTH_AXIS, Axis
 from theory.codes.code import Code, codes_of
 from theory.exact.errors import InputError
+from theory.exact.strict_json import parse_json
 from theory.laws.law import Law
-from theory.laws.law_files import (
-    TWO_FEATURES,
-    TwoFeatures,
-    is_law_file,
-    law_document,
-    law_from_dict,
-    load_law_with,
-    preset_settings,
-    settings_of,
-)
+from theory.laws.law_files import LawSpec
+from theory.laws.two_features import TWO_FEATURES, TwoFeatures
 from theory.two_features.phases import OptimalPair, optimal_pair
 
 _LARGEST_COUNT = 10**6
@@ -62,20 +56,19 @@ class Family:
     objective: Objective
     starts: int = 8
     seed: int = 0
-    #: The contents of the law file, read once: it may change, or be on another machine.
-    law_file: dict[str, Any] | None = field(init=False, default=None)
+    #: The law, parsed once: a law file may change, or be on another machine.
+    spec: LawSpec = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         check_fields(self)
         if self.x.name == self.y.name:
             raise InputError(self.x.name, "two different axes")
-        known = (*settings_of(self.law), *OBJECTIVE_AXES, WIDTH_AXIS)
+        object.__setattr__(self, "spec", LawSpec.parse(self.law))
+        known = (*self.spec.settings, *OBJECTIVE_AXES, WIDTH_AXIS)
         for axis in (self.x, self.y):
             check_choice("axis", axis.name, known)
         for name, least in (("n_latents", 1), ("starts", 1), ("seed", 0)):
             check_whole(name, getattr(self, name), least, _LARGEST_COUNT)
-        if is_law_file(self.law):
-            object.__setattr__(self, "law_file", law_document(self.law))
         # Ranges are convex, so what the corners allow the points between do.
         for x, y in product((self.x.low, self.x.high), (self.y.low, self.y.high)):
             law, objective, width = self.at(x, y)
@@ -84,12 +77,7 @@ class Family:
 
     def at(self, x: float, y: float) -> tuple[Law, Objective, int]:
         """Return law, objective and width at a point."""
-        settings = self._settings(x, y)
-        if self.law_file is None:
-            law = load_law_with(self.law, settings)
-        else:
-            law = law_from_dict({**self.law_file, **settings}, name=self.law)
-        return law, self._objective(x, y), self._width(x, y)
+        return self._spec(x, y).law, self._objective(x, y), self._width(x, y)
 
     def codes(self, law: Law, width: int) -> list[Code]:
         """Return the named codes of a law that a width has room for."""
@@ -104,12 +92,12 @@ class Family:
 
         None if the objective has no closed form, or amplitudes are uniform and not shared.
         """
-        if self.law.partition(":")[0] != TWO_FEATURES:
+        if self.spec.preset != TWO_FEATURES:
             return None
         objective = self._objective(x, y)
         penalised = objective.decoder == "unit" or objective.sparsity == "decoder-norm"
         squared = objective.reconstruction == "squared" and not objective.weight_decay
-        given = TwoFeatures.of({**preset_settings(self.law)[1], **self._settings(x, y)})
+        given = TwoFeatures.of(dict(self._spec(x, y).given))
         solved = penalised and squared and objective.l1 > 0 and given.is_shared
         if self._width(x, y) != 2 or not solved:
             return None
@@ -122,15 +110,20 @@ class Family:
         return None
 
     def document(self) -> dict[str, Any]:
-        """Return what the family is, in JSON's types."""
-        return asdict(self)
+        """Return what the family is, in JSON's types; decimals of a law file as their text."""
+        document = asdict(self)
+        del document["spec"]
+        law_file = None if self.spec.preset else parse_json(self.spec.contents, self.law)
+        return {**document, "law_file": json.loads(json.dumps(law_file, default=str))}
 
     def _values(self, x: float, y: float) -> dict[str, float]:
         return {self.x.name: x, self.y.name: y}
 
-    def _settings(self, x: float, y: float) -> dict[str, float]:
+    def _spec(self, x: float, y: float) -> LawSpec:
         others = (*OBJECTIVE_AXES, WIDTH_AXIS)
-        return {name: v for name, v in self._values(x, y).items() if name not in others}
+        return self.spec.with_settings(
+            {name: v for name, v in self._values(x, y).items() if name not in others}
+        )
 
     def _objective(self, x: float, y: float) -> Objective:
         values = self._values(x, y)

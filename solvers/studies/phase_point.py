@@ -5,7 +5,7 @@ with: their laws are nearly the same, so that their optima are good starts, and 
 lucky to find reaches all that share it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -17,6 +17,7 @@ from solvers.laws.arrays import law_arrays
 from solvers.losses.expected_loss import ExpectedLoss, expected_loss
 from solvers.losses.parameters import ScaledProblem
 from solvers.optima.held_codes import follow_code, held_code
+from solvers.optima.held_starts import rescaled, starts_at_points
 from solvers.optima.matching import closest_code
 from solvers.optima.minimize import minimize_from, minimize_loss
 from solvers.optima.polish import polish
@@ -167,9 +168,10 @@ class ExplorePoint:
         if random.interrupted:
             raise KeyboardInterrupt
         polished = [polish(law, _widened(code.sae, width), objective) for code in held.values()]
-        totals = [start.total for start in random.starts]
-        totals += [end.loss.total for end in polished]
         ends = [random.sae, *(end.sae for end in polished)]
+        ends += _from_points(law, width, objective, family.starts, seed)
+        totals = [start.total for start in random.starts]
+        totals += [expected_loss(law, sae, objective).total for sae in ends[1:]]
         optimum = min(ends, key=lambda sae: expected_loss(law, sae, objective).total)
         loss = expected_loss(law, optimum, objective)
         rounding = _rounding(law, objective)
@@ -292,6 +294,18 @@ def _is_found(total: float, best: float, rounding: float) -> bool:
 def _rounding(law: Law, objective: Objective) -> float:
     relative = objective.reconstruction == "relative"
     return _ROUNDING * (1.0 if relative else law_arrays(law).spread)
+
+
+def _from_points(
+    law: Law, width: int, objective: Objective, count: int, seed: int
+) -> Iterator[Sae]:
+    """Yield the minima that starts at points of the law lead to."""
+    problem = ScaledProblem.of(law_arrays(law), objective, width)
+    # With a tied b_dec they cannot start there.
+    for start in starts_at_points(
+        problem.loss.law, width, problem.loss.objective.l1, 0 if problem.loss.tied else count, seed
+    ):
+        yield _descended(law, rescaled(start, problem.size), objective)
 
 
 def _descended(law: Law, sae: Sae, objective: Objective) -> Sae:

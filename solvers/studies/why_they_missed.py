@@ -27,8 +27,9 @@ from solvers.runtime.files import written_beside
 from solvers.runtime.progress import ProgressLine
 from theory.exact.errors import InputError
 from theory.exact.strict_json import read_json
-from theory.laws.law import Component, Law, preset
+from theory.laws.law import Component, Law
 from theory.laws.law_files import law_from_dict
+from theory.laws.presets import preset
 
 PAGE = Path("docs/why-they-missed.md")
 L1 = 0.1

@@ -12,7 +12,7 @@ import pytest
 from solvers import InputError, Objective, Search, minimize_loss
 from solvers.presentation.figures import draw_optimum
 from theory import load_law, one_hot_sets
-from theory.laws.law import shared_amplitudes
+from theory.laws.presets import shared_amplitudes
 
 LAWS = {
     "segments": load_law("shared"),

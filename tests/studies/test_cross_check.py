@@ -30,7 +30,7 @@ from solvers.optima.train import Sampler
 from solvers.presentation.check_report import atom_row
 from solvers.studies.cross_check import CrossCheck, cross_check_all, objective_for
 from theory import law_from_dict, load_law, preset
-from theory.laws.law import shared_amplitudes
+from theory.laws.presets import shared_amplitudes
 
 TRAINED = Path(__file__).parents[1] / "data" / "trained"
 MANIFEST = json.loads((TRAINED / "manifest.json").read_text())
@@ -210,7 +210,9 @@ def test_an_atom_that_points_away_is_no_match() -> None:
     # Three atoms in one half of the plane: two of the diagonal code's point away from them.
     turns = np.radians([40.0, 45.0, 50.0])
     W_dec = np.stack([np.cos(turns), np.sin(turns)], axis=1)
-    check = cross_check(preset("shared"), Sae(W_dec.T, [0] * 3, W_dec, [0, 0]), L1, Search(1, limit=1))
+    check = cross_check(
+        preset("shared"), Sae(W_dec.T, [0] * 3, W_dec, [0, 0]), L1, Search(1, limit=1)
+    )
     assert check.closest_code is not None
     matched = [atom.matched for atom in check.atoms]
     assert matched.count(None) == 3 - len(check.closest_code.pairs)

@@ -4,40 +4,47 @@ import csv
 import io
 import json
 import os
-import signal
 import subprocess
 import sys
-import time
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from solvers import InputError, Objective, Sae, Search, expected_loss, minimize_loss
+from solvers import InputError, Objective, Search, minimize_loss
 from solvers.optima.held_codes import held_code
 from solvers.presentation.phase_figure import closed_form_boundary, phase_figure
 from solvers.presentation.phase_report import phase_csv, phase_json, phase_text
 from solvers.runtime.journal import Journal
-from solvers.studies.phase import phase_diagram
+from solvers.studies.phase import PhaseDiagram, phase_diagram
 from solvers.studies.phase_axis import Axis
 from solvers.studies.phase_family import Family
 from theory import load_law
-from theory.codes.code import Code, axis_aligned, codes_of, diagonal
+from theory.codes.code import axis_aligned, codes_of, diagonal
 from theory.exact.symbols import L1
-from theory.laws.law_files import load_law_with
 from theory.losses.closed_forms import tie_probability_for_every_l1
 from theory.two_features.phases import optimal_pair
 
-Q, LAMBDA = Axis("onehot_probability", 0.1, 0.9, 3), Axis("l1", 0.1, 1.3, 4)
+ROOT = Path(__file__).parents[2]
+Q, LAMBDA = Axis("onehot_probability", 0.1, 0.9, 3), Axis("l1", 0.1, 0.7, 2)
 
 
 def family(law: str = "shared", x: Axis = Q, y: Axis = LAMBDA, **settings: Any) -> Family:
     return Family(law, x, y, 4, Objective(1.0), **{"starts": 1, **settings})
 
 
-@pytest.mark.parametrize(("law", "correlation"), [("shared", 1), ("independent", 0)])
+@pytest.fixture(scope="module")
+def diagram() -> PhaseDiagram:
+    return phase_diagram(family())
+
+
+@pytest.mark.parametrize(
+    ("law", "correlation"),
+    [("shared", 1), pytest.param("independent", 0, marks=pytest.mark.slow)],
+)
 @pytest.mark.parametrize(
     ("q", "l1"),
     [
@@ -69,9 +76,10 @@ def test_ties_are_the_closed_form_q_of_lambda(
         assert point.phase == ("diagonal" if below else "axis-aligned")
 
 
-def test_figures_of_a_point_are_those_of_the_codes_and_the_optimiser() -> None:
-    diagram = phase_diagram(family())
-    point = diagram.points[6]
+def test_figures_of_a_point_are_those_of_the_codes_and_the_optimiser(
+    diagram: PhaseDiagram,
+) -> None:
+    point = diagram.points[4]
     law = load_law(f"shared:onehot_probability={point.x}")
     losses = {
         code.name: held_code(law, code, Objective(point.y)).loss.total for code in codes_of(law)
@@ -82,20 +90,6 @@ def test_figures_of_a_point_are_those_of_the_codes_and_the_optimiser() -> None:
     best = minimize_loss(law, 4, Objective(point.y), Search(starts=16))
     assert point.optimum == pytest.approx(best.total, abs=1e-8)
     assert all(p.optimum <= p.loss * (1 + 1e-12) for p in diagram.points)
-
-
-def test_held_atoms_stay_and_their_loss_is_least() -> None:
-    law, objective = load_law("independent"), Objective(0.3)
-    code = Code("skew", [(1, 0), ("3/5", "4/5"), (-1, 0), (0, -1)])
-    held = held_code(law, code, objective).loss.total
-    free = minimize_loss(law, 4, objective, Search(starts=8)).total
-    assert free < held
-    # The squared error is convex in the reconstruction, the penalty in f: no random encoder wins.
-    rng = np.random.default_rng(0)
-    atoms = np.array(code.atoms, dtype=np.float64)
-    for _ in range(300):
-        sae = Sae(atoms.T + 0.3 * rng.normal(size=(2, 4)), 0.2 * rng.normal(size=4), atoms, [0, 0])
-        assert expected_loss(law, sae, objective).total > held
 
 
 @pytest.mark.parametrize(
@@ -137,6 +131,7 @@ def test_two_features_absorb_only_when_the_second_is_never_alone() -> None:
     ] * 2
 
 
+@pytest.mark.slow
 def test_relative_loss_and_law_files(tmp_path: Path) -> None:
     path = tmp_path / "law.json"
     path.write_text('{"sets": [2, 2], "magnitude_correlation": 1}')
@@ -153,18 +148,13 @@ def test_relative_loss_and_law_files(tmp_path: Path) -> None:
     assert first < last
 
 
-def same_elsewhere(executor: Executor) -> None:
-    small = family(x=Axis("onehot_probability", 0.4, 0.7, 2), y=Axis("l1", 0.1, 0.2, 2))
-    assert phase_json(phase_diagram(small, executor=executor)) == phase_json(phase_diagram(small))
-
-
-def test_any_executor() -> None:
+def test_any_executor(diagram: PhaseDiagram) -> None:
     # One thread: scipy silences its own warnings in a way that is not safe among threads.
     with ThreadPoolExecutor(1) as executor:
-        same_elsewhere(executor)
+        assert phase_json(phase_diagram(family(), executor=executor)) == phase_json(diagram)
 
 
-def test_a_distributed_engine() -> None:
+def test_a_distributed_engine(diagram: PhaseDiagram) -> None:
     distributed = pytest.importorskip("distributed")
     with (
         distributed.LocalCluster(
@@ -172,7 +162,8 @@ def test_a_distributed_engine() -> None:
         ) as cluster,
         distributed.Client(cluster) as client,
     ):
-        same_elsewhere(client.get_executor())
+        found = phase_diagram(family(), executor=client.get_executor())
+    assert phase_json(found) == phase_json(diagram)
 
 
 class Counting(Executor):
@@ -188,58 +179,81 @@ class Counting(Executor):
         return future
 
 
-def stop_after_five(done: int, _: int) -> None:
-    if done == 5:
-        raise KeyboardInterrupt
+def pieces(journal: Path) -> int:
+    return len(Journal(journal, family().document()).finished)
 
 
-def test_nothing_is_lost_and_nothing_is_computed_twice(tmp_path: Path) -> None:
+@pytest.mark.parametrize("done", [2, 8])
+def test_nothing_is_lost_and_nothing_is_computed_twice(
+    tmp_path: Path, diagram: PhaseDiagram, done: int
+) -> None:
+    # Among the points alone, and among what their neighbours add.
+    def stop(now: int, _: int) -> None:
+        if now == done:
+            raise KeyboardInterrupt
+
     journal = tmp_path / "partial"
-    whole = phase_json(phase_diagram(family()))
     with pytest.raises(KeyboardInterrupt):
-        phase_diagram(family(), journal=journal, progress=stop_after_five)
-    assert len(Journal(journal, family().document()).finished) == 5
+        phase_diagram(family(), journal=journal, progress=stop)
+    assert pieces(journal) == done
     # A kill in the middle of a line.
     with journal.open("ab") as stream:
         stream.write(b'[9, {"x": 0.1')
     rest = Counting()
-    assert phase_json(phase_diagram(family(), journal=journal, executor=rest)) == whole
-    document = json.loads(whole)
-    assert rest.done == len(document["points"]) + len(document["ties"]) - 5
+    assert phase_diagram(family(), journal=journal, executor=rest) == diagram
+    assert rest.done == pieces(journal) - done
     again = Counting()
-    assert phase_json(phase_diagram(family(), journal=journal, executor=again)) == whole
+    assert phase_diagram(family(), journal=journal, executor=again) == diagram
     assert again.done == 0
 
 
-def test_killed_and_started_again(tmp_path: Path) -> None:
-    def command(out: Path) -> list[str]:
-        return [
-            sys.executable, "-m", "solvers.cli.main", "phase", "shared", "--x",
-            "onehot_probability=0:0.9:5", "--y", "l1=0.05:1.5:4", "--latents", "4",
-            "--starts", "2", "--workers", "1", "--out", str(out),
-        ]  # fmt: skip
+# Says when three pieces are done, and then waits for its end.
+_WAITING = """
+import sys
+from pathlib import Path
+from solvers.runtime.parallel import pool
+from solvers.studies.phase import phase_diagram
+from tests.studies.test_phase import family
 
-    killed, whole = tmp_path / "killed.csv", tmp_path / "whole.csv"
-    partial = tmp_path / "killed.csv.partial"
-    run = subprocess.Popen(command(killed), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and not (
-        partial.exists() and partial.read_bytes().count(b"\n") > 4
-    ):
-        time.sleep(0.02)
-    os.kill(run.pid, signal.SIGKILL)
-    run.communicate()
-    kept = partial.read_bytes().count(b"\n") - 1
-    assert 4 <= kept < 20
-    assert not killed.exists()
-    for out in (killed, whole):
-        subprocess.run(command(out), check=True, capture_output=True)
-    assert killed.read_bytes() == whole.read_bytes()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["killed.csv", "whole.csv"]
+def stop(done, _):
+    if done == 3:
+        print("three", flush=True)
+        sys.stdin.read()
+
+if __name__ == "__main__":
+    with pool(int(sys.argv[2]), 6) as executor:
+        phase_diagram(family(), journal=Path(sys.argv[1]), executor=executor, progress=stop)
+"""
 
 
-def test_csv_and_closed_form_curve() -> None:
-    diagram = phase_diagram(family())
+def killed_after_three_pieces(folder: Path, workers: int) -> Path:
+    """Kill a run, and return its journal once all of its processes have closed their output."""
+    script, journal = folder / "waiting.py", folder / "partial"
+    script.write_text(_WAITING)
+    with subprocess.Popen(
+        [sys.executable, str(script), str(journal), str(workers)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(ROOT)},
+    ) as run:  # fmt: skip
+        assert run.stdout is not None
+        assert run.stdout.readline() == b"three\n"
+        run.kill()
+        # The end of the pipe comes when the last process that has it ends, workers included.
+        assert not run.stdout.read()
+    return journal
+
+
+def test_killed_and_started_again(tmp_path: Path, diagram: PhaseDiagram) -> None:
+    journal = killed_after_three_pieces(tmp_path, 1)
+    assert pieces(journal) == 3
+    assert phase_diagram(family(), journal=journal) == diagram
+
+
+@pytest.mark.slow
+def test_workers_end_with_a_command_that_is_killed(tmp_path: Path) -> None:
+    assert pieces(killed_after_three_pieces(tmp_path, 2)) >= 3
+
+
+def test_csv_and_closed_form_curve(diagram: PhaseDiagram) -> None:
     rows = list(csv.DictReader(io.StringIO(phase_csv(diagram))))
     assert [row["row"] for row in rows].count("point") == Q.count * LAMBDA.count
     assert float(rows[2]["onehot_probability"]) == 0.9
@@ -247,9 +261,37 @@ def test_csv_and_closed_form_curve() -> None:
     curve = closed_form_boundary(diagram)
     assert curve is not None
     ties = {round(tie.y, 9): tie.x for tie in diagram.ties}
-    assert np.interp(0.5, curve[1], curve[0]) == pytest.approx(ties[0.5], abs=1e-5)
+    assert np.interp(0.1, curve[1], curve[0]) == pytest.approx(ties[0.1], abs=1e-5)
     skewed = family(x=Axis("angle", 60, 90, 2), y=Axis("l1", 0.1, 0.2, 2))
-    assert closed_form_boundary(phase_diagram(skewed)) is None
+    assert closed_form_boundary(replace(diagram, family=skewed)) is None
+
+
+def test_what_is_unsure_is_said_and_marked(diagram: PhaseDiagram) -> None:
+    assert not any(point.unsure for point in diagram.points)
+    text = (
+        "unsure: the phase at {} points, where no bound excludes another code; the optimum at {}"
+    )
+    assert text.format(0, 0) in phase_text(diagram)
+    first, second, *others = diagram.points
+    assert first.phase == "diagonal"
+    doubtful = replace(
+        diagram,
+        points=(
+            replace(first, unsure=("diagonal",)),
+            replace(second, unsure=("axis-aligned", "optimum")),
+            *others,
+        ),
+    )
+    assert text.format(1, 1) in phase_text(doubtful)
+    rows = list(csv.DictReader(io.StringIO(phase_csv(doubtful))))
+    assert [row["unsure"] for row in rows[:3]] == ["diagonal", "axis-aligned; optimum", ""]
+    points = json.loads(phase_json(doubtful))["points"]
+    assert [point["unsure"] for point in points[:2]] == [["diagonal"], ["axis-aligned", "optimum"]]
+
+    def marks(of: PhaseDiagram) -> set[str]:
+        return {text.get_text() for text in phase_figure(of).legends[0].get_texts()}
+
+    assert marks(doubtful) - marks(diagram) == {"unsure phase", "unsure optimum"}
 
 
 BAD_AXES = [
@@ -312,6 +354,16 @@ def test_partial_results_that_were_cut_or_changed(tmp_path: Path) -> None:
         phase_diagram(family(), journal=path)
 
 
+def test_decimals_of_a_law_file_are_kept_as_text(tmp_path: Path) -> None:
+    law, path = tmp_path / "law.json", tmp_path / "partial"
+    law.write_text('{"sets": [2, 2], "onehot_probability": 0.25, "magnitude_correlation": 1}')
+    axes = Axis("l1", 0.1, 0.2, 2), Axis("amplitude", 1, 2, 2)
+    small = Family(str(law), *axes, 4, Objective(1.0), starts=1)
+    assert phase_diagram(small, journal=path) == phase_diagram(small, journal=path)
+    kept = json.loads(phase_json(phase_diagram(small, journal=path)))["family"]["law_file"]
+    assert kept == {"sets": [2, 2], "onehot_probability": "0.25", "magnitude_correlation": 1}
+
+
 def test_a_law_file_that_changed_is_another_law(tmp_path: Path) -> None:
     law, path = tmp_path / "law.json", tmp_path / "partial"
     axes = Axis("l1", 0.1, 0.2, 2), Axis("amplitude", 1, 2, 2)
@@ -331,52 +383,3 @@ def test_codes_that_are_equally_good_are_tied() -> None:
     diagram = phase_diagram(family(y=Axis("l1", 3, 4, 2)))
     assert {point.phase for point in diagram.points} == {"tied"}
     assert not diagram.ties
-
-
-@pytest.mark.slow
-def test_workers_end_with_a_command_that_is_killed(tmp_path: Path) -> None:
-    run = subprocess.Popen(
-        [sys.executable, "-m", "solvers.cli.main", "phase", "shared", "--x",
-         "onehot_probability=0:0.9:30", "--y", "l1=0.05:1.5:30", "--latents", "4",
-         "--workers", "2", "--out", str(tmp_path / "x.csv")],
-        stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    children = Path(f"/proc/{run.pid}/task/{run.pid}/children")
-    if not children.exists():
-        run.kill()
-        pytest.skip("no /proc")
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and not (tmp_path / "x.csv.partial").exists():
-        time.sleep(0.1)
-    time.sleep(5)
-    workers = children.read_text().split()
-    os.kill(run.pid, signal.SIGKILL)
-    run.wait()
-    assert len(workers) >= 2
-    time.sleep(5)
-    assert not [pid for pid in workers if "solvers" in _command(pid) or "spawn" in _command(pid)]
-
-
-def _command(pid: str) -> str:
-    path = Path(f"/proc/{pid}/cmdline")
-    return path.read_text() if path.exists() else ""
-
-
-def test_settings_of_laws() -> None:
-    assert (
-        load_law_with("shared", {"angle": 60, "sign_correlation": 1}).components[0].point[1] != 0
-    )
-    law = load_law_with("independent:sign_correlation=0.5", {})
-    assert [float(part.probability) for part in law.components] == [0.375, 0.125, 0.125, 0.375]
-    with pytest.raises(InputError, match="sign_correlation: expected a number from -1 to 1"):
-        load_law_with("shared", {"sign_correlation": 2})
-    with pytest.raises(InputError, match="angle: expected degrees between 0 and 180"):
-        load_law_with("shared", {"angle": 180})
-    with pytest.raises(InputError, match="two-features: unknown setting 'q'"):
-        load_law("two-features:q=1")
-    with pytest.raises(InputError, match="both: expected this probability"):
-        load_law("two-features")
-    with pytest.raises(InputError, match="unknown setting 'uniform'"):
-        load_law_with("two-features:both=1", {"uniform": 1})
-    with pytest.raises(InputError, match="uniform: expected 0"):
-        load_law("two-features:both=1,uniform=2")

@@ -12,7 +12,7 @@ from solvers.optima.polish import polish
 from theory import Component, InputError, Law, one_hot_sets, preset
 from theory.codes.code import Code, axis_aligned, diagonal
 from theory.exact.symbols import L1
-from theory.laws.law import shared_amplitudes
+from theory.laws.presets import shared_amplitudes
 from theory.losses.attained_bound import bound_attained_from, gauge_of_points
 from theory.losses.radial_bound import radial_bound
 

@@ -23,7 +23,6 @@ from theory.exact.symbols import (
     THETA,
 )
 from theory.laws.integration import Piece, expectation, piecewise_expectation
-from theory.laws.law import shared_amplitudes
 from theory.laws.moments import (
     covariance,
     fourth_cumulant,
@@ -31,6 +30,7 @@ from theory.laws.moments import (
     mean,
     principal_components,
 )
+from theory.laws.presets import shared_amplitudes
 from theory.losses.closed_forms import orthogonal_frame_loss, soft_threshold
 from theory.losses.radial_bound import is_symmetric, radial_bound
 

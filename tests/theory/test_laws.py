@@ -1,6 +1,7 @@
 """Laws from presets, settings, dictionaries and files, against an independent builder."""
 
 import json
+import pickle
 from collections import Counter
 from fractions import Fraction
 from pathlib import Path
@@ -14,7 +15,8 @@ from tests.oracles.laws import components_from_specification
 from tests.random_cases import random_specification
 from theory import Component, InputError, Law, law_from_dict, load_law, one_hot_sets, preset
 from theory.exact.symbols import AMPLITUDE, MAGNITUDE_CORRELATION
-from theory.laws.law import shared_amplitudes
+from theory.laws.law_files import LawSpec
+from theory.laws.presets import shared_amplitudes
 
 
 def fraction(value: sympy.Expr) -> Fraction:
@@ -265,3 +267,71 @@ def test_symbols_stand_for_a_family_of_laws() -> None:
 
 def test_shared_amplitudes_reproduce_the_preset() -> None:
     assert as_fractions(shared_amplitudes([(1, 0, 1)])) == as_fractions(preset("shared"))
+
+
+def test_a_spec_is_parsed_once_and_varied(tmp_path: Path) -> None:
+    path = tmp_path / "law.json"
+    path.write_text('{"sets": [2, 2], "amplitude": 0.1, "magnitude_correlation": 1}')
+    spec = LawSpec.parse(str(path))
+    again = LawSpec.parse(str(path))
+    assert (spec, hash(spec)) == (again, hash(again))
+    assert pickle.loads(pickle.dumps(spec)) == spec
+    # What the file says later is not the spec's.
+    path.write_text("{}")
+    assert as_fractions(spec.law) == as_fractions(load_law("shared:amplitude=0.1"))
+    varied = spec.with_settings({"amplitude": 2}).with_settings({"onehot_probability": "1/3"})
+    assert varied.name == spec.name
+    assert as_fractions(varied.law) == as_fractions(
+        load_law("shared:amplitude=2,onehot_probability=1/3")
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "settings"),
+    [
+        ("shared", {"onehot_probability": 0.25}),
+        ("independent:amplitude=3", {"amplitude": 2, "sign_correlation": "1/2"}),
+        ("two-features:both=1/2,angle=60", {"both": "1/4", "first_alone": 0.5}),
+    ],
+)
+def test_a_spec_with_settings_is_the_text_with_settings(
+    text: str, settings: dict[str, Any]
+) -> None:
+    name, _, own = text.partition(":")
+    both = {**dict(item.split("=") for item in own.split(",") if item), **settings}
+    written = f"{name}:" + ",".join(f"{key}={value}" for key, value in both.items())
+    found = LawSpec.parse(text).with_settings(settings)
+    assert found.name == text
+    for part, other in zip(found.law.components, load_law(written).components, strict=True):
+        assert (part.probability, part.point) == (other.probability, other.point)
+
+
+def test_settings_of_laws() -> None:
+    def varied(text: str, **settings: Any) -> Law:
+        return LawSpec.parse(text).with_settings(settings).law
+
+    assert varied("shared", angle=60, sign_correlation=1).components[0].point[1] != 0
+    law = load_law("independent:sign_correlation=0.5")
+    assert [float(part.probability) for part in law.components] == [0.375, 0.125, 0.125, 0.375]
+    with pytest.raises(InputError, match="sign_correlation: expected a number from -1 to 1"):
+        varied("shared", sign_correlation=2)
+    with pytest.raises(InputError, match="angle: expected degrees between 0 and 180"):
+        varied("shared", angle=180)
+    with pytest.raises(InputError, match="two-features: unknown setting 'q'"):
+        load_law("two-features:q=1")
+    with pytest.raises(InputError, match="both: expected this probability"):
+        load_law("two-features")
+    with pytest.raises(InputError, match="unknown setting 'uniform'"):
+        varied("two-features:both=1", uniform=1)
+    with pytest.raises(InputError, match="uniform: expected 0"):
+        load_law("two-features:both=1,uniform=2")
+    with pytest.raises(InputError, match=r"did you mean 'amplitude'\?"):
+        load_law("shared:amplitud=1")
+
+
+@pytest.mark.parametrize("key", ["sets", "embedding", "amplitud"])
+def test_a_law_file_varies_in_its_settings_only(tmp_path: Path, key: str) -> None:
+    path = tmp_path / "law.json"
+    path.write_text('{"sets": [2, 2]}')
+    with pytest.raises(InputError, match=f"law.json: unknown setting '{key}'"):
+        LawSpec.parse(path).with_settings({key: 1})

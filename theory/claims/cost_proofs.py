@@ -29,8 +29,9 @@ from theory.exact.symbols import (
     THETA,
 )
 from theory.laws.integration import Piece, Point, expectation, piecewise_expectation
-from theory.laws.law import Law, one_hot_sets, preset, shared_amplitudes
+from theory.laws.law import Law, one_hot_sets
 from theory.laws.moments import covariance, fourth_cumulant, principal_components
+from theory.laws.presets import preset, shared_amplitudes
 from theory.losses.attained_bound import bound_attained_from
 from theory.losses.closed_forms import orthogonal_frame_loss, soft_threshold
 from theory.losses.radial_bound import is_symmetric, radial_bound, radial_law

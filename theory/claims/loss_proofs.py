@@ -7,7 +7,7 @@ from theory.claims.cost_proofs import POST_ONEHOT, SAMPLE_L1
 from theory.codes.code import axis_aligned, diagonal
 from theory.codes.costs import activation_cost
 from theory.exact.symbols import AMPLITUDE, L1, MEAN_AMPLITUDE, MEAN_COST, WEIGHT_DECAY
-from theory.laws.law import preset
+from theory.laws.presets import preset
 from theory.losses.closed_forms import frame_loss_for_every_l1, orthogonal_frame_loss
 from theory.losses.relative_loss import bias_slope_on_second, relative_optimum
 from theory.losses.weight_decay import decayed_diagonal, norm_imbalance

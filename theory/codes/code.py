@@ -127,7 +127,7 @@ def codes_of(law: Law) -> tuple[Code, ...]:
 
     Examples
     --------
-    >>> from theory.laws.law import preset
+    >>> from theory.laws.presets import preset
     >>> [code.name for code in codes_of(preset("shared"))]
     ['axis-aligned', 'diagonal']
     """

@@ -29,7 +29,7 @@ def load_code(text: str, law: Law) -> Code:
 
     Examples
     --------
-    >>> from theory.laws.law import preset
+    >>> from theory.laws.presets import preset
     >>> load_code("rotated:45", preset("shared")).atoms[0]
     (sqrt(2)/2, sqrt(2)/2)
     """

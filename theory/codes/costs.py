@@ -133,7 +133,7 @@ def activation_cost(code: Code, law: Law, witness: Witness | None = None) -> Exp
 
     Examples
     --------
-    >>> from theory.laws.law import preset
+    >>> from theory.laws.presets import preset
     >>> activation_cost(diagonal(), preset("shared")).value
     sqrt(2)/2
     """
@@ -257,7 +257,7 @@ def cost_against_angle(law: Law) -> CostAgainstAngle:
 
     Examples
     --------
-    >>> from theory.laws.law import preset
+    >>> from theory.laws.presets import preset
     >>> shared = cost_against_angle(preset("shared"))
     >>> shared.value, shared.cheapest
     (cos(theta), pi/4)

@@ -14,7 +14,7 @@ from theory.exact.symbols import (
     POINT_AMPLITUDE,
     THETA,
 )
-from theory.laws.law import preset
+from theory.laws.presets import preset
 
 HALF = sympy.Rational(1, 2)
 DATA = (

@@ -15,7 +15,7 @@ from theory.derivations.derivation import (
     readable,
 )
 from theory.exact.symbols import L1, RADIUS
-from theory.laws.law import preset
+from theory.laws.presets import preset
 from theory.losses.attained_bound import bound_attained_from
 from theory.losses.closed_forms import (
     frame_loss_for_every_l1,

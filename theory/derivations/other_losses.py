@@ -16,7 +16,7 @@ from theory.exact.symbols import (
     WEIGHT_DECAY,
     label,
 )
-from theory.laws.law import preset
+from theory.laws.presets import preset
 from theory.losses.relative_loss import bias_slope_on_second, relative_optimum, weight_at_origin
 from theory.losses.weight_decay import decayed_diagonal, norm_imbalance
 

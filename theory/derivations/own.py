@@ -53,7 +53,7 @@ def own_derivation(law: Law, code: Code, l1: sympy.Expr | None = None) -> Deriva
     Examples
     --------
     >>> from theory.codes.code import diagonal
-    >>> from theory.laws.law import preset
+    >>> from theory.laws.presets import preset
     >>> derivation = own_derivation(preset("shared"), diagonal())
     >>> derivation.result
     'It costs √2/2 ≈ 0.707107.'

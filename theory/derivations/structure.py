@@ -15,8 +15,9 @@ from theory.exact.symbols import (
     PHI,
     SIGN_CORRELATION,
 )
-from theory.laws.law import Component, Law, one_hot_sets, preset
+from theory.laws.law import Component, Law, one_hot_sets
 from theory.laws.moments import covariance, fourth_cumulant
+from theory.laws.presets import preset
 from theory.losses.attained_bound import bound_attained_from
 
 HALF = sympy.Rational(1, 2)

@@ -39,28 +39,56 @@ def read_json(path: Path, name: str = "") -> Any:
     InputError
         If it is too large, or is not strict JSON.
     """
+    return parse_json(read_text(path, name), name or path)
+
+
+def read_text(path: Path, name: str = "") -> str:
+    """Return the text of a JSON file; takes and raises what `read_json` does."""
     called = name or path
     try:
         size = path.stat().st_size
         if size > LARGEST_FILE:
-            raise InputError("", f"a JSON file under {LARGEST_FILE} bytes", size)
+            raise InputError(called, f"a JSON file under {LARGEST_FILE} bytes", size)
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise _no_json(called) from None
+    except FileNotFoundError:
+        raise MissingFileError(called, "a JSON file") from None
+    except OSError as error:
+        raise UnreadableFileError.because(called, error) from None
+
+
+def parse_json(text: str, name: str | Path) -> Any:
+    """Return what a text of strict JSON says, which messages call by its name.
+
+    Raises
+    ------
+    InputError
+        If it is not strict JSON.
+
+    Examples
+    --------
+    >>> parse_json('{"amplitude": 0.1}', "law.json")
+    {'amplitude': Decimal('0.1')}
+    """
+    try:
         return json.loads(
-            path.read_text(encoding="utf-8"),
+            text,
             parse_float=Decimal,
             parse_int=_whole_number,
             parse_constant=_no_constant,
             object_pairs_hook=_no_duplicates,
         )
     except InputError as error:
-        raise error.inside(called) from None
+        raise error.inside(name) from None
     except json.JSONDecodeError as error:
-        raise InputError(called, "JSON", hint=str(error)) from None
-    except (UnicodeDecodeError, RecursionError, InvalidOperation):
-        raise InputError(called, "JSON", hint="this is something else") from None
-    except FileNotFoundError:
-        raise MissingFileError(called, "a JSON file") from None
-    except OSError as error:
-        raise UnreadableFileError.because(called, error) from None
+        raise InputError(name, "JSON", hint=str(error)) from None
+    except (RecursionError, InvalidOperation):
+        raise _no_json(name) from None
+
+
+def _no_json(name: str | Path) -> InputError:
+    return InputError(name, "JSON", hint="this is something else")
 
 
 def _whole_number(digits: str) -> int | Decimal:

@@ -67,7 +67,7 @@ def expectation(law: Law, polynomial: Callable[[Point], sympy.Expr]) -> sympy.Ex
 
     Examples
     --------
-    >>> from theory.laws.law import preset
+    >>> from theory.laws.presets import preset
     >>> expectation(preset("independent"), lambda x: x[0]**2)
     1/3
     """
@@ -110,7 +110,7 @@ def piecewise_expectation(
     --------
     E|x1| on the second data set, A = 1:
 
-    >>> from theory.laws.law import preset
+    >>> from theory.laws.presets import preset
     >>> halves = [Piece(lambda x: x[0], [lambda x: x[0]]),
     ...           Piece(lambda x: -x[0], [lambda x: -x[0]])]
     >>> piecewise_expectation(preset("independent"), halves).value

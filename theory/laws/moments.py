@@ -17,7 +17,7 @@ def mean(law: Law) -> sympy.ImmutableDenseMatrix:
 
     Examples
     --------
-    >>> from theory.laws.law import preset
+    >>> from theory.laws.presets import preset
     >>> mean(preset("shared")).T
     Matrix([[0, 0]])
     """
@@ -30,7 +30,7 @@ def covariance(law: Law) -> sympy.ImmutableDenseMatrix:
 
     Examples
     --------
-    >>> from theory.laws.law import preset
+    >>> from theory.laws.presets import preset
     >>> covariance(preset("independent"))
     Matrix([
     [1/3,   0],
@@ -63,7 +63,7 @@ def principal_components(law: Law) -> tuple[PrincipalComponent, ...]:
 
     Examples
     --------
-    >>> from theory.laws.law import preset
+    >>> from theory.laws.presets import preset
     >>> [(c.variance, len(c.directions)) for c in principal_components(preset("shared"))]
     [(1/3, 2)]
     """
@@ -86,7 +86,7 @@ def fourth_cumulant(law: Law, direction: Sequence[sympy.Expr]) -> sympy.Expr:
 
     Examples
     --------
-    >>> from theory.laws.law import preset
+    >>> from theory.laws.presets import preset
     >>> fourth_cumulant(preset("shared"), (1, 0))
     -2/15
     """
@@ -110,7 +110,7 @@ def fourth_cumulant_tensor(law: Law) -> sympy.ImmutableDenseNDimArray:
     --------
     On the second data set x and y are independent, so only κ_xxxx and κ_yyyy remain:
 
-    >>> from theory.laws.law import preset
+    >>> from theory.laws.presets import preset
     >>> tensor = fourth_cumulant_tensor(preset("independent"))
     >>> tensor[0, 0, 0, 0], tensor[0, 0, 1, 1]
     (-2/15, 0)

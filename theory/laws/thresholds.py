@@ -26,7 +26,7 @@ def corner_values(part: Component, y: Sequence[sympy.Expr]) -> list[sympy.Expr]:
 
     Examples
     --------
-    >>> from theory.laws.law import preset
+    >>> from theory.laws.presets import preset
     >>> corner_values(preset("independent").components[0], (1, 1))
     [0, 1, 1, 2]
     """
@@ -66,7 +66,7 @@ def expectation_beyond(
     --------
     On the second data set x1 is uniform on [-1, 1], and half of it is above 0, with mean 1/2:
 
-    >>> from theory.laws.law import preset
+    >>> from theory.laws.presets import preset
     >>> expectation_beyond(preset("independent"), (1, 0), RADIUS, sympy.Integer(0)).value
     1/4
     """

@@ -1,10 +1,17 @@
 """The law of two features at an angle: one alone, the other alone, both, or neither."""
 
+from collections.abc import Mapping
+from typing import NamedTuple
+
 import sympy
 
+from theory.exact.arguments import check_choice
 from theory.exact.errors import InputError
 from theory.exact.numbers import Number, exact_number
 from theory.laws.law import Component, Law, one_hot_sets
+
+#: What the preset is called.
+TWO_FEATURES = "two-features"
 
 
 def two_features(
@@ -92,3 +99,60 @@ def checked_numbers(
     if degrees.is_nonpositive or (180 - degrees).is_nonpositive:
         raise InputError("angle", "degrees between 0 and 180", angle)
     return exact["first_alone"], exact["second_alone"], exact["both"], degrees * sympy.pi / 180
+
+
+class TwoFeatures(NamedTuple):
+    """The settings of two features; `uniform` is 0 (amplitudes are 1) or 1 (uniform on [0, 1])."""
+
+    first_alone: Number = 0
+    second_alone: Number = 0
+    both: Number = 0
+    angle: Number = 90
+    uniform: Number = 0
+    magnitude_correlation: Number = 1
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Number]) -> "TwoFeatures":
+        """Return the settings that a text or an axis gives.
+
+        Raises
+        ------
+        InputError
+            For an unknown setting, no probability, or `uniform` other than 0 and 1.
+
+        Examples
+        --------
+        >>> TwoFeatures.of({"both": 1}).angle
+        90
+        """
+        for key in settings:
+            check_choice("setting", key, cls._fields)
+        if not {"first_alone", "second_alone", "both"} & settings.keys():
+            raise InputError("both", "this probability, first_alone or second_alone")
+        given = cls(**settings)
+        if exact_number(given.uniform, "uniform") not in (0, 1):
+            raise InputError("uniform", "0 (amplitudes are 1) or 1", given.uniform)
+        return given
+
+    @property
+    def is_uniform(self) -> bool:
+        """Whether amplitudes are uniform on [0, 1]."""
+        return bool(exact_number(self.uniform, "uniform") == 1)
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether both features, when active, share an amplitude; points always do."""
+        correlation = exact_number(self.magnitude_correlation, "magnitude_correlation")
+        return bool(correlation == 1) or not self.is_uniform
+
+    @property
+    def law(self) -> Law:
+        """The law."""
+        return two_features(
+            self.first_alone,
+            self.second_alone,
+            self.both,
+            self.angle,
+            uniform=self.is_uniform,
+            magnitude_correlation=self.magnitude_correlation,
+        )

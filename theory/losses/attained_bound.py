@@ -80,7 +80,7 @@ def bound_attained_from(law: Law, code: Code | None = None) -> sympy.Expr:
     once the zero code does; on the second data set nothing else does either:
 
     >>> from theory.codes.code import axis_aligned, diagonal
-    >>> from theory.laws.law import preset
+    >>> from theory.laws.presets import preset
     >>> shared, independent = preset("shared"), preset("independent")
     >>> bound_attained_from(shared), bound_attained_from(shared, diagonal())
     (0, 0)

@@ -89,7 +89,7 @@ def orthogonal_frame_loss(code: Code, law: Law, witness: Witness | None = None) 
     Examples
     --------
     >>> from theory.codes.code import diagonal
-    >>> from theory.laws.law import preset
+    >>> from theory.laws.presets import preset
     >>> orthogonal_frame_loss(diagonal(), preset("shared"), {L1: sympy.Rational(1, 10)}).value
     lambda*(sqrt(2)*lambda**2 - 12*lambda + 24*sqrt(2))/48
     """
@@ -192,7 +192,7 @@ def frame_loss_for_every_l1(
     Examples
     --------
     >>> from theory.codes.code import diagonal
-    >>> from theory.laws.law import preset
+    >>> from theory.laws.presets import preset
     >>> [(c.low, c.high) for c in frame_loss_for_every_l1(diagonal(), preset("independent"))]
     [(0, sqrt(2)), (sqrt(2), 2*sqrt(2)), (2*sqrt(2), oo)]
     """
@@ -303,7 +303,7 @@ def shrinkage(code: Code, law: Law, witness: Witness) -> Expectation:
     On the first data set, diagonal code, E ‖x̂‖² = (√2 - λ/2)³/(3√2) out of 2/3:
 
     >>> from theory.codes.code import diagonal
-    >>> from theory.laws.law import preset
+    >>> from theory.laws.presets import preset
     >>> left = shrinkage(diagonal(), preset("shared"), {L1: sympy.Rational(1, 10)}).value
     >>> sympy.simplify(left - (sympy.sqrt(2) - L1 / 2) ** 3 / (3 * sympy.sqrt(2)))
     0

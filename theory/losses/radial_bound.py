@@ -37,7 +37,7 @@ def radial_law(law: Law) -> Law:
 
     Examples
     --------
-    >>> from theory.laws.law import preset
+    >>> from theory.laws.presets import preset
     >>> radial_law(preset("shared")).components[0].point
     (sqrt(2)*u1,)
     """
@@ -63,7 +63,7 @@ def is_radial(law: Law) -> bool:
 
     Examples
     --------
-    >>> from theory.laws.law import preset
+    >>> from theory.laws.presets import preset
     >>> is_radial(preset("shared")), is_radial(preset("independent"))
     (True, False)
     """
@@ -89,7 +89,7 @@ def radial_bound(law: Law, witness: Witness, reconstruction: str = "squared") ->
     --------
     Beyond λ = 2√2 the zero code wins, at E ‖x‖² = 2/3:
 
-    >>> from theory.laws.law import preset
+    >>> from theory.laws.presets import preset
     >>> from theory.exact.symbols import L1
     >>> radial_bound(preset("shared"), {L1: sympy.Integer(3)}).value
     2/3
@@ -114,7 +114,7 @@ def is_symmetric(law: Law) -> bool:
 
     Examples
     --------
-    >>> from theory.laws.law import preset
+    >>> from theory.laws.presets import preset
     >>> is_symmetric(preset("independent"))
     True
     """

@@ -48,7 +48,7 @@ def rotated_loss_for_every_l1(law: Law, witness: Witness | None = None) -> tuple
 
     Examples
     --------
-    >>> from theory.laws.law import preset
+    >>> from theory.laws.presets import preset
     >>> (sector,) = rotated_loss_for_every_l1(preset("shared"))
     >>> [chamber.high for chamber in sector.chambers[:-1]]
     [2*sqrt(2)*cos(theta + pi/4), 2*sqrt(2)*sin(theta + pi/4)]

@@ -43,7 +43,8 @@ from theory.claims.cost_proofs import (
     sign_correlated,
 )
 from theory.exact.symbols import AMPLITUDE, NORM
-from theory.laws.law import Component, Law, one_hot_sets, preset, shared_amplitudes
+from theory.laws.law import Component, Law, one_hot_sets
+from theory.laws.presets import preset, shared_amplitudes
 
 
 def _two_dimensional() -> list[Routes]:

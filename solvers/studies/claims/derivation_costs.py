@@ -23,7 +23,8 @@ from solvers.studies.claims.evidence import exact_cost
 from solvers.studies.claims.quadrature import pointwise_gauge, quadrature_expectation
 from theory.claims.cost_proofs import sign_correlated
 from theory.codes.code import Code
-from theory.laws.law import Law, one_hot_sets, preset
+from theory.laws.law import Law, one_hot_sets
+from theory.laws.presets import preset
 
 Values = dict[str, float]
 Route = Callable[[tuple[Any, ...], Values], float]

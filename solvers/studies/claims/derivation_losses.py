@@ -19,7 +19,7 @@ from solvers.optima.search import Search
 from solvers.studies.claims.derivation_costs import Route, Values, atoms_of, law_of, onehot, tie
 from theory.claims.cost_proofs import SAMPLE_L1
 from theory.claims.loss_proofs import SAMPLE_DECAY
-from theory.laws.law import preset
+from theory.laws.presets import preset
 
 _SEED = 20240314
 

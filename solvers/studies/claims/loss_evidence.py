@@ -27,7 +27,8 @@ from solvers.studies.claims.evidence import (
 from solvers.studies.claims.quadrature import pointwise_loss
 from theory.claims.cost_proofs import POST_ONEHOT, SAMPLE_L1
 from theory.claims.loss_proofs import SAMPLE_DECAY, decayed_optimum
-from theory.laws.law import Law, preset
+from theory.laws.law import Law
+from theory.laws.presets import preset
 
 
 def _weight_decay() -> list[Routes]:
