@@ -62,6 +62,31 @@ class Solved:
         return self.solution.loss.total
 
     @property
+    def reconstruction(self) -> float:
+        """Its part that is the reconstruction."""
+        return self.solution.loss.reconstruction
+
+    @property
+    def sparsity(self) -> float:
+        """Its part that is the penalty, as it enters the loss."""
+        return self.solution.loss.sparsity
+
+    @property
+    def weight_decay(self) -> float:
+        """Its part that is weight decay."""
+        return self.solution.loss.weight_decay
+
+    @property
+    def l1(self) -> float:
+        """E Σ f_i, not multiplied by its coefficient."""
+        return self.solution.loss.l1
+
+    @property
+    def l0(self) -> float:
+        """Expected number of latents that fire."""
+        return self.solution.loss.l0
+
+    @property
     def firing(self) -> tuple[float, ...]:
         """Probability that each latent fires."""
         return self.solution.loss.firing

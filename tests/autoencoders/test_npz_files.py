@@ -31,8 +31,11 @@ def test_npz_round_trip(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
-        ({"W_enc": None}, "W_enc: expected this array in an .npz file, found W_dec, b_dec, b_enc"),
-        ({"gate": np.zeros(3)}, "gate: unknown array, expected only W_enc"),
+        (
+            {"W_enc": None},
+            "W_enc: expected this array in an .npz file; it holds W_dec, b_dec, b_enc",
+        ),
+        ({"gate": np.zeros(3)}, "gate: expected only W_enc.*; this array is unknown"),
         ({"threshold": np.zeros(2)}, r"threshold: expected shape \(3,\), got \(2,\)"),
         ({"b_enc": np.zeros(2)}, r"b_enc: expected shape \(3,\)"),
         ({"W_dec": np.ones((2, 3))}, r"W_dec: expected shape \(3, 2\)"),
@@ -52,7 +55,7 @@ def test_npz_with_wrong_arrays(tmp_path: Path, arrays: dict[str, Any], message: 
 def test_pickled_objects_are_not_run(tmp_path: Path) -> None:
     trace, path = tmp_path / "executed", tmp_path / "weights.npz"
     np.savez(path, **{**good(), "b_enc": np.array([Hostile(trace)], dtype=object)})
-    with pytest.raises(InputError, match="b_enc: expected an array of real numbers, not pickled"):
+    with pytest.raises(InputError, match="b_enc: expected an array of real numbers; it holds obj"):
         load_checkpoint(path)
     bare = tmp_path / "bare.npz"
     bare.write_bytes(pickle.dumps(Hostile(trace)))
@@ -108,7 +111,7 @@ def test_encrypted_npz(tmp_path: Path) -> None:
 
 
 def test_a_device_is_no_checkpoint() -> None:
-    with pytest.raises(InputError, match="expected a file or a folder, this is neither"):
+    with pytest.raises(InputError, match="expected a file or a folder; this is neither"):
         load_checkpoint("/dev/null")
 
 

@@ -36,10 +36,10 @@ def test_dictionary_learning_is_the_function_its_library_defines() -> None:
 
 def test_a_file_of_several_saes_wants_to_know_which() -> None:
     assert len(load_checkpoints(POST)) == 5
-    with pytest.raises(InputError, match="instance: expected one of 0 to 4, the file holds 5"):
+    with pytest.raises(InputError, match="instance: expected one of 0 to 4; it holds 5"):
         load_checkpoint(POST)
     for number in (5, -1):
-        with pytest.raises(InputError, match=f"instance: expected 0 to 4, got {number}"):
+        with pytest.raises(InputError, match=f"whole number from 0 to 4, got {number}"):
             load_checkpoint(POST, number)
 
 
@@ -69,13 +69,13 @@ def test_a_pickle_in_a_pt_file_is_not_run(tmp_path: Path, old: bool) -> None:
 @pytest.mark.parametrize(
     ("state", "message"),
     [
-        ({"W_enc": torch.ones(2, 3)}, "b_enc: expected this array in a .pt file, found W_enc"),
+        ({"W_enc": torch.ones(2, 3)}, "b_enc: expected this array in a .pt file; it holds W_enc"),
         ([torch.ones(2)], "expected a dict of tensors, got list"),
         ({"W_enc": 3}, "W_enc: expected a tensor, got int"),
         (
             {name: torch.tensor(array[None]) for name, array in good().items()}
             | {"b_dec": torch.zeros(3, 2)},
-            r"expected W_enc \(instances, d_in, d_sae\) and its like, got .*b_dec \(3, 2\)",
+            r"W_enc: expected shape \(instances, d_in, d_sae\), and .*b_dec \(3, 2\)",
         ),
         (
             {name: torch.tensor(array) for name, array in good().items()}
@@ -126,7 +126,7 @@ def test_dictionary_learning_with_another_configuration(
     with pytest.raises(InputError, match=message):
         load_checkpoint(folder)
     (folder / "config.json").unlink()
-    with pytest.raises(InputError, match=r"config.json: expected this file of a dictionary_learn"):
+    with pytest.raises(InputError, match=r"config.json: no such file; expected this file of"):
         load_checkpoint(folder)
 
 

@@ -317,11 +317,11 @@ def test_settings_of_laws() -> None:
         varied("shared", sign_correlation=2)
     with pytest.raises(InputError, match="angle: expected degrees between 0 and 180"):
         varied("shared", angle=180)
-    with pytest.raises(InputError, match="two-features: unknown setting 'q'"):
+    with pytest.raises(InputError, match="two-features:q=1: setting: expected one of first_alone"):
         load_law("two-features:q=1")
     with pytest.raises(InputError, match="both: expected this probability"):
         load_law("two-features")
-    with pytest.raises(InputError, match="unknown setting 'uniform'"):
+    with pytest.raises(InputError, match=r"setting: expected one of first_alone.*, got 'uniform'"):
         varied("two-features:both=1", uniform=1)
     with pytest.raises(InputError, match="uniform: expected 0"):
         load_law("two-features:both=1,uniform=2")
@@ -333,5 +333,5 @@ def test_settings_of_laws() -> None:
 def test_a_law_file_varies_in_its_settings_only(tmp_path: Path, key: str) -> None:
     path = tmp_path / "law.json"
     path.write_text('{"sets": [2, 2]}')
-    with pytest.raises(InputError, match=f"law.json: unknown setting '{key}'"):
+    with pytest.raises(InputError, match=f"law.json: setting: expected one of .*, got '{key}'"):
         LawSpec.parse(path).with_settings({key: 1})

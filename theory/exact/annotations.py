@@ -25,7 +25,7 @@ _CALLED: dict[object, str] = {
     NoneType: "None",
     bool: "True or False",
     int: "a whole number",
-    float: "a number",
+    float: "a finite number",
     str: "a text",
     Path: "a path",
     Callable: "a function",

@@ -10,7 +10,7 @@ from functools import cached_property
 
 import sympy
 
-from theory.exact.annotations import check_fields, checked
+from theory.exact.annotations import check_fields
 from theory.exact.arguments import check_list, check_type, check_whole
 from theory.exact.errors import InputError
 from theory.exact.numbers import Number, exact_number
@@ -163,7 +163,6 @@ class Law:
         )
 
 
-@checked
 def one_hot_sets(
     sets: Sequence[int] = (2, 2),
     *,
@@ -210,6 +209,7 @@ def one_hot_sets(
     >>> len(law.components), law.components[0].point
     (4, (u1, u1))
     """
+    check_type("name", name, str)
     m, n = _set_sizes(sets)
     f = within(magnitude_correlation, "magnitude_correlation", 0, 1)
     q = within(onehot_probability, "onehot_probability", 0, 1)
