@@ -157,7 +157,6 @@ class Law:
         )
 
 
-@checked
 def one_hot_sets(
     sets: Sequence[int] = (2, 2),
     *,
