@@ -139,8 +139,9 @@ def activation_cost(code: Code, law: Law, witness: Witness | None = None) -> Exp
     for part in law.components:
         for corner in _corners(part):
             if gauge_with_signs(code, corner, signs) is sympy.oo:
-                hint = f"{corner} is outside"
-                raise InputError(code.name, "atoms whose cone holds the law", hint=hint)
+                raise InputError(
+                    code.name, f"atoms whose cone holds the law, but {corner} is outside"
+                )
     vertices, conditions = polar_vertices(code, witness)
     cost = piecewise_expectation(law, _largest_of(vertices), witness)
     return Expectation(cost.value, cost.conditions | conditions | frozenset(signs.conditions))
@@ -200,8 +201,9 @@ def _within_span(code: Code, law: Law) -> tuple[Code, Law]:
     for part in law.components:
         for column in (*part.matrix.columnspace(), part.offset):
             if not (basis * coordinates * column - column).is_zero_matrix:
-                hint = "even their span does not"
-                raise InputError(code.name, "atoms whose cone holds the law", hint=hint)
+                raise InputError(
+                    code.name, "atoms whose cone holds the law; even their span does not"
+                )
         parts.append(
             Component(
                 part.probability,
