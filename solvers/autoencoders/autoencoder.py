@@ -10,7 +10,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from solvers.runtime.arguments import check_fields, checked, finite_array
+from solvers.runtime.arguments import check_fields, check_number, checked, finite_array
 from solvers.runtime.files import written_beside
 from theory.exact.errors import InputError
 
@@ -46,6 +46,9 @@ class Origin:
 
     def __post_init__(self) -> None:
         check_fields(self)
+        for name in ("l1", "l0"):
+            if getattr(self, name) is not None:
+                check_number(name, getattr(self, name), least=0)
 
 
 @dataclass(frozen=True, eq=False)

@@ -26,7 +26,6 @@ Array = NDArray[np.float64]
 RECONSTRUCTIONS: Final = ("squared", "relative")
 SPARSITIES: Final = ("l1", "decoder-norm")
 DECODERS: Final = ("unit", "free")
-_LARGEST_DIMENSION = 10**9
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,6 @@ class Objective:
     weight_decay: float = 0.0
 
     def __post_init__(self) -> None:
-        check_fields(self)
         for name in ("l1", "weight_decay"):
             check_number(name, getattr(self, name), least=0)
         for name, options in (
@@ -74,6 +72,7 @@ class Objective:
             ("decoder", DECODERS),
         ):
             check_choice(name, getattr(self, name), options)
+        check_fields(self)
 
     @property
     def measure(self) -> tuple[object, ...]:
@@ -176,7 +175,7 @@ class Convention:
         >>> CONVENTIONS["pytorch-mse"].factor(2)
         0.5
         """
-        dimension = check_whole("dimension", dimension, 1, _LARGEST_DIMENSION)
+        dimension = check_whole("dimension", dimension, 1)
         return {"sum": 1.0, "mean": 1.0 / dimension, "half": 0.5}[self.error]
 
     def objective(self, l1: float, dimension: int) -> Objective:

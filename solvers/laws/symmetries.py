@@ -140,9 +140,8 @@ def _images(
             ]
         lists = extended
         if len(lists) > LARGEST_GROUP:
-            raise InputError(
-                "law", f"at most {LARGEST_GROUP} symmetries; so many are not enumerated"
-            )
+            hint = "so many are not enumerated"
+            raise InputError("law", f"at most {LARGEST_GROUP} symmetries", hint=hint)
     return lists
 
 

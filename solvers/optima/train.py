@@ -36,7 +36,6 @@ Progress = Callable[[int, int], None]
 STARTS: Final = ("kaiming", "tied", "saelens")
 _EPSILON = 1e-8
 _REPORT_EVERY = 100
-_LARGEST_COUNT = 10**9
 
 
 @dataclass(frozen=True)
@@ -81,15 +80,15 @@ class Schedule:
     tie_b_dec: bool = False
 
     def __post_init__(self) -> None:
-        check_fields(self)
         for name in ("samples", "batch"):
-            check_whole(name, getattr(self, name), 1, _LARGEST_COUNT)
+            check_whole(name, getattr(self, name), 1)
         check_number("rate", self.rate, above=0)
         for name in ("beta1", "beta2"):
             check_number(name, getattr(self, name), least=0, below=1)
         for name in ("warmup", "cooldown"):
             check_number(name, getattr(self, name), least=0, most=1)
         check_choice("initialisation", self.initialisation, STARTS)
+        check_fields(self)
 
     @property
     def steps(self) -> int:
@@ -167,9 +166,9 @@ def train(
     (2, True)
     """
     schedule = Schedule() if schedule is None else schedule
-    check_whole("n_latents", n_latents, 1, _LARGEST_COUNT)
-    check_whole("instances", instances, 1, _LARGEST_COUNT)
-    check_whole("seed", seed, 0, _LARGEST_COUNT)
+    check_whole("n_latents", n_latents, 1)
+    check_whole("instances", instances, 1)
+    check_whole("seed", seed, 0)
     arrays = law_arrays(law)
     rng = np.random.default_rng(seed)
     weights = initial_weights(schedule.initialisation, rng, instances, arrays.dimension, n_latents)

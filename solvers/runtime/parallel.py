@@ -18,7 +18,6 @@ from theory.exact.errors import InputError
 _THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 _SECONDS_BETWEEN_LOOKS = 1.0
-_MOST_WORKERS = 10_000
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -68,7 +67,7 @@ def pool(workers: int | None, pieces: int) -> Iterator[Executor | None]:
         If `workers` is less than 1, or one of them dies, as for want of memory.
     """
     if workers is not None:
-        workers = check_whole("workers", workers, 1, _MOST_WORKERS)
+        workers = check_whole("workers", workers, 1)
     count = min(workers or os.cpu_count() or 1, pieces)
     if count <= 1:
         yield None

@@ -42,10 +42,13 @@ class Axis:
     count: int
 
     def __post_init__(self) -> None:
-        check_fields(self)
-        check_whole("count", self.count, 2, _MOST_VALUES)
-        for name in ("low", "high"):
-            check_number(name, getattr(self, name))
+        try:
+            check_whole("count", self.count, 2, _MOST_VALUES)
+            for name in ("low", "high"):
+                check_number(name, getattr(self, name))
+            check_fields(self)
+        except InputError as error:
+            raise error.inside(str(self.name)) from None
         if not self.low < self.high:
             raise InputError(self.name, "LOW below HIGH", (self.low, self.high))
         if self.name == WIDTH_AXIS and any(value != round(value) for value in self.values):

@@ -135,4 +135,4 @@ class Family:
 
     def _width(self, x: float, y: float) -> int:
         width = int(self._values(x, y).get(WIDTH_AXIS, self.n_latents))
-        return check_whole(WIDTH_AXIS, width, 1, _LARGEST_COUNT)
+        return check_whole(WIDTH_AXIS, width, 1)

@@ -140,7 +140,7 @@ def test_the_rate_rises_and_falls() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"samples": 0}, "samples: expected a whole number from 1 to"),
+        ({"samples": 0}, "samples: expected a whole number ≥ 1"),
         ({"batch": 1.5}, "batch: expected a whole number"),
         ({"rate": 0}, "rate: expected a finite number > 0, got 0"),
         ({"rate": float("nan")}, "rate: expected a finite number > 0, got nan"),

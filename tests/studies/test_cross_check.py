@@ -159,7 +159,7 @@ def test_the_objective_comes_with_the_file_and_gives_way_to_what_is_said() -> No
     sae = frame_sae(0.0).with_origin(Origin(convention="dictionary-learning", l1=0.3))
     assert objective_for(sae) == Objective(l1=0.3)
     assert objective_for(sae, 0.2, sparsity="decoder-norm").sparsity == "decoder-norm"
-    with pytest.raises(InputError, match="--l1: expected λ, which this file does not hold"):
+    with pytest.raises(InputError, match="l1: expected λ, which this file does not hold"):
         objective_for(frame_sae(0.0))
     assert objective_for(TopKSae(frame_sae(0.0), 1)).l1 == 0
 

@@ -297,9 +297,9 @@ def test_what_is_unsure_is_said_and_marked(diagram: PhaseDiagram) -> None:
 BAD_AXES = [
     ("l1", r"expected NAME=LOW:HIGH:COUNT, such as l1=0.1:1:10, got 'l1'"),
     ("l1=0:1", "expected NAME=LOW:HIGH:COUNT"),
-    ("l1=1:0:3", "l1: expected LOW below HIGH, got 1 and 0"),
+    ("l1=1:0:3", r"l1: expected LOW below HIGH, got \(1.0, 0.0\)"),
     ("l1=nan:1:3", "l1: expected a finite number"),
-    ("l1=0:1:1", "l1: expected from 2 to 1000 values, got 1"),
+    ("l1=0:1:1", "l1: count: expected a whole number from 2 to 1000, got 1"),
     ("l1=0:1:2.5", "expected NAME=LOW:HIGH:COUNT"),
     ("latents=4:6:2.0", "expected NAME"),
     ("latents=4:7:3", "latents: expected whole numbers"),
@@ -315,14 +315,14 @@ def test_bad_axes(text: str, message: str) -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"x": Axis("beta", 0, 1, 2)}, "beta: expected one of onehot_probability, amplitude"),
+        ({"x": Axis("beta", 0, 1, 2)}, "axis: expected one of onehot_probability, .*got 'beta'"),
         ({"x": LAMBDA}, "l1: expected two different axes"),
         ({"x": Axis("onehot_probability", 0, 2, 3)}, "onehot_probability: expected a number from"),
         ({"x": Axis("weight_decay", -1, 1, 3)}, "weight_decay: expected a finite number ≥ 0"),
         ({"x": Axis("latents", 0, 1, 2)}, "latents: expected a whole number ≥ 1, got 0"),
         ({"x": Axis("latents", 1, 4, 4)}, "latents: expected at least as many as the atoms"),
         ({"starts": 0}, "starts: expected a whole number from 1"),
-        ({"law": "sharde"}, "sharde: expected a preset"),
+        ({"law": "sharde"}, "law: expected a preset, one of shared"),
     ],
 )
 def test_bad_families(settings: dict[str, Any], message: str) -> None:

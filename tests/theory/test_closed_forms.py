@@ -269,11 +269,11 @@ def test_a_frame_of_twelve_pairs_is_the_cost_of_its_atoms() -> None:
 def test_bad_numbers_of_pairs() -> None:
     with pytest.raises(InputError, match="block: expected a divisor of the number of pairs 4"):
         composed_in_blocks(sympy.Integer(4), sympy.Integer(3))
-    for pairs in (0, 3, 6, 2.0):
-        with pytest.raises(
-            InputError, match=r"pairs: expected (an order of a known Hadamard|a whole number)"
-        ):
-            hadamard_frame(pairs)  # type: ignore[arg-type]
+    for pairs in (0, 3, 6):
+        with pytest.raises(InputError, match="pairs: expected an order of a known Hadamard"):
+            hadamard_frame(pairs)
+    with pytest.raises(InputError, match="pairs: expected a whole number, got 2"):
+        hadamard_frame(2.0)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("name", "k"), [("shared", 1), ("independent", 2)])

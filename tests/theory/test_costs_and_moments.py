@@ -258,7 +258,7 @@ def test_a_gap_does_not_make_up_for_an_overlap() -> None:
         sympy.Integer(1), sympy.ImmutableMatrix([[2]]), sympy.ImmutableMatrix([[-1]])
     )
     twice = [Piece(lambda x: x[0], [lambda x: x[0]]), Piece(lambda x: x[0] ** 2, [lambda x: x[0]])]
-    with pytest.raises(InputError, match="but two overlap"):
+    with pytest.raises(InputError, match="; two overlap"):
         piecewise_expectation(Law((segment,)), twice)
 
 

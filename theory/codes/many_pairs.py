@@ -97,6 +97,7 @@ def hadamard_frame(pairs: int) -> Composition:
     )
 
 
+@checked
 def hadamard_matrix(order: int) -> sympy.Matrix:
     """Return a matrix of entries ±1 with orthogonal rows.
 
@@ -118,7 +119,7 @@ def hadamard_matrix(order: int) -> sympy.Matrix:
     """
     if order == 1:
         return sympy.ones(1, 1)
-    if isinstance(order, int) and order > 1 and order % 2 == 0:
+    if order > 1 and order % 2 == 0:
         half = order // 2
         if sympy.isprime(order - 1) and order % 4 == 0:
             return sympy.eye(order) + _conference_matrix(order - 1, -1)

@@ -155,11 +155,12 @@ def _allows(option: Any, value: object) -> bool:  # noqa: PLR0911  # one answer 
 
 
 def _is_in(number: Any) -> bool:
-    """Tell whether a number is in the range of doubles, and no NaN."""
+    """Tell whether a number is in the range of doubles; limits, and NaN, are others' to check."""
     try:
-        return bool(float(number) == float(number))
+        float(number)
     except (OverflowError, ValueError):
         return False
+    return True
 
 
 def _is_sequence(value: object) -> bool:

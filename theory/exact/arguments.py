@@ -20,8 +20,8 @@ def plain(value: object) -> object:
     return value.item() if tuple(getattr(value, "shape", (0,))) == () else value
 
 
-def check_whole(name: str, value: object, least: int, most: int) -> int:
-    """Return a whole number within limits as an int.
+def check_whole(name: str, value: object, least: int, most: int | None = None) -> int:
+    """Return a whole number within limits, the upper one if there is one, as an int.
 
     Raises
     ------
@@ -39,9 +39,10 @@ def check_whole(name: str, value: object, least: int, most: int) -> int:
     # A truth value is an Integral too.
     if isinstance(number, Integral) and not isinstance(number, bool):
         whole = int(number)
-        if least <= whole <= most:
+        if least <= whole and (most is None or whole <= most):
             return whole
-    raise InputError(name, f"a whole number from {least} to {most}", value)
+    limits = f"≥ {least}" if most is None else f"from {least} to {most}"
+    raise InputError(name, f"a whole number {limits}", value)
 
 
 def check_choice(

@@ -143,9 +143,8 @@ def _over_component(part: Component, pieces: Sequence[Piece], signs: Signs) -> s
         )
     volume = sum(_over_cell(sympy.Integer(1), cell) for cell in cells.values())
     if abs(value_at(volume - 1, signs.witness)) > COVERAGE:
-        raise InputError(
-            "pieces", f"to cover {part.point} once, but their share of it is {volume}"
-        )
+        hint = f"their share of it is {volume}"
+        raise InputError("pieces", f"to cover {part.point} once", hint=hint)
     return sum(_over_cell(value, cell) for (_, value), cell in cells.items())
 
 
@@ -162,7 +161,7 @@ def _no_overlap(
     for cell in cells:
         common = _within(piece, part, cell, Signs(witness))
         if common and abs(value_at(_over_cell(sympy.S.One, common), witness)) > COVERAGE:
-            raise InputError("pieces", f"to cover {part.point} once, but two overlap")
+            raise InputError("pieces", f"to cover {part.point} once", hint="two overlap")
 
 
 def _over_cell(value: sympy.Expr, cell: Sequence[Point]) -> sympy.Expr:

@@ -96,11 +96,8 @@ def bound_attained_from(law: Law, code: Code | None = None) -> sympy.Expr:
         depth = gauge_of_points([*others, *off_rays], ray.direction)
         from_here = sympy.Integer(0) if depth is sympy.oo else 2 / depth
         if from_here < 2 * ray.length and depth is not sympy.oo and not ray.by_segment:
-            raise InputError(
-                law.name,
-                f"rays that end in a segment; the one along {ray.direction} ends in a "
-                "point mass among the others",
-            )
+            hint = f"the one along {ray.direction} ends in a point mass among the others"
+            raise InputError(law.name, "rays that end in a segment", hint=hint)
         if code is not None and not _has_atom(code, ray.direction):
             from_here = sympy.oo
         least.append(sympy.Min(from_here, 2 * ray.length))
