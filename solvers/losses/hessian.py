@@ -349,9 +349,7 @@ def curvature(loss: LossOfVector, vector: Array, equations: Array | None = None)
     if equations is not None and len(equations):
         basis = basis @ null_space(equations @ basis, rcond=_ROUNDING)
     _, gradient = loss(vector)
-    return Curvature(
-        basis.T @ gradient, basis.T @ vector_hessian(loss, vector) @ basis, basis
-    )
+    return Curvature(basis.T @ gradient, basis.T @ vector_hessian(loss, vector) @ basis, basis)
 
 
 def _tangents(loss: LossOfVector, vector: Array) -> Array:

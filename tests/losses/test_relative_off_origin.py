@@ -148,11 +148,14 @@ def test_the_parallelogram_that_was_refused() -> None:
         return float(np.square(x - np.maximum(x - 0.1, 0)).sum() / (x @ x))
 
     # x1 > 0.1 throughout; x2 = 0.1 is crossed.
-    total = integrate.dblquad(
-        integrand, 0, 1, lambda v: 0, lambda v: min(1, (0.4 + v) / 0.5), epsabs=1e-11
-    )[0] + integrate.dblquad(
-        integrand, 0, 0.1, lambda v: (0.4 + v) / 0.5, lambda v: 1, epsabs=1e-11
-    )[0]
+    total = (
+        integrate.dblquad(
+            integrand, 0, 1, lambda v: 0, lambda v: min(1, (0.4 + v) / 0.5), epsabs=1e-11
+        )[0]
+        + integrate.dblquad(
+            integrand, 0, 0.1, lambda v: (0.4 + v) / 0.5, lambda v: 1, epsabs=1e-11
+        )[0]
+    )
     assert total == pytest.approx(found, abs=1e-9)
 
 
