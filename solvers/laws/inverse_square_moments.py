@@ -35,6 +35,8 @@ Array = NDArray[np.float64]
 
 # Relative to the size of a component: closer to the origin than this is on it.
 _ON = 1e-13
+# No point of the square is so far from 0.
+_BEYOND = 2.0
 
 
 class Weighted(NamedTuple):
@@ -257,7 +259,11 @@ def _parallelograms(
     facets = cut_facets(lines)
 
     def points(line: Array, t: Array) -> Array:
-        """Return y at t on lines of shape (..., 3)."""
+        """Return y at t on lines of shape (..., 3).
+
+        A facet within the square has |t| ≤ √2; an empty one may lie at infinity.
+        """
+        t = np.clip(t, -_BEYOND, _BEYOND)
         offset, normal_1, normal_2 = np.moveaxis(line, -1, 0)
         u = np.stack([-offset * normal_1 - t * normal_2, -offset * normal_2 + t * normal_1], -1)
         moved: Array = np.einsum("cyk,c...k->c...y", chart.edges, u)

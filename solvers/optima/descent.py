@@ -255,10 +255,12 @@ def newton(loss: LossOfVector, vector: Array, equations: Array | None = None) ->
     start, bend = vector, curvature(loss, vector, equations)
     for _ in range(_NEWTON_STEPS):
         steps = _Steps.of(bend, _GRADIENT_ROUNDING[loss.objective.reconstruction])
-        if steps.settled or steps.downhill or np.linalg.norm(vector - start) > _CLOSE:
+        far = np.linalg.norm(vector - start) > _CLOSE
+        if not steps.clipped.any() or steps.downhill or far:
             break
         before = size(vector)
-        for halvings in range(_HALVINGS):
+        # At rest already, the last digits are worth a step, not a search.
+        for halvings in range(1 if steps.settled else _HALVINGS):
             moved = on_manifold(loss, vector + steps.clipped / 2**halvings)
             if size(moved) < before:
                 break
@@ -266,7 +268,7 @@ def newton(loss: LossOfVector, vector: Array, equations: Array | None = None) ->
             break
         vector, bend = moved, curvature(loss, moved, equations)
     rows = np.zeros((0, len(vector))) if equations is None else equations
-    return Rest(vector, _size(bend.gradient), rows, steps.settled)
+    return Rest(vector, _size(bend.gradient), rows, steps.settled and not far)
 
 
 def down_by_newton(
@@ -316,10 +318,13 @@ class _Steps(NamedTuple):
     @classmethod
     def of(cls, bend: Curvature, rounding: float) -> "_Steps":
         """Return the steps for a gradient of which no more than `rounding` is to be trusted."""
+        if not (np.isfinite(bend.hessian).all() and np.isfinite(bend.gradient).all()):
+            return cls(np.zeros(len(bend.basis)), False, False)
         values, directions = np.linalg.eigh(bend.hessian)
         slopes = directions.T @ bend.gradient
         seen = np.abs(slopes) > rounding
-        whole = np.where(seen, -slopes / np.where(seen & (values != 0), values, np.inf), 0.0)
+        # Without any curvature a gradient that is none leads far.
+        whole = np.where(seen, -slopes / np.where(values == 0, rounding, values), 0.0)
         largest = np.abs(values).max(initial=0.0)
         return cls(
             bend.basis @ (directions @ np.clip(whole, -_LONGEST_STEP, _LONGEST_STEP)),
