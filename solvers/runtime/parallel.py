@@ -80,7 +80,7 @@ def pool(workers: int | None, pieces: int) -> Iterator[Executor | None]:
         # A worker is started for every piece for which none is idle; these are none to do.
         for _ in range(count):
             executor.submit(int)
-    workers = [process for process in active_children() if process not in before]
+    processes = [process for process in active_children() if process not in before]
     try:
         yield executor
     except BrokenProcessPool:
@@ -91,9 +91,9 @@ def pool(workers: int | None, pieces: int) -> Iterator[Executor | None]:
         # Not `with`, which waits for what an interrupt left behind, however long it takes. The
         # executor is told first, so that it does not take the end of its workers for a failure.
         executor.shutdown(wait=False, cancel_futures=True)
-        for process in workers:
+        for process in processes:
             process.terminate()
-        for process in workers:
+        for process in processes:
             process.join()
 
 
