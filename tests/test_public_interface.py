@@ -8,6 +8,7 @@ import ast
 import dataclasses
 import importlib
 import inspect
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -18,7 +19,9 @@ import pytest
 import solvers
 import theory
 
+ROOT = Path(__file__).parents[1]
 TABLE = Path(__file__).with_name("public_interface.txt")
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 WINGS = {"solvers": solvers, "theory": theory}
 HEAVY = ("numpy", "scipy", "sympy", "matplotlib", "torch")
 
@@ -103,6 +106,15 @@ def test_importing_a_wing_imports_nothing_heavy(wing: str) -> None:
     code = f"import {wing}, sys; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not {name.split(".")[0] for name in done.stdout.split()} & set(HEAVY)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_documents_import_what_is_public(page: Path) -> None:
+    for wing, names in re.findall(
+        r"^from ((?:theory|solvers)\S*) import (.*)$", page.read_text("utf-8"), re.MULTILINE
+    ):
+        assert wing in WINGS, f"{page}: import from theory or solvers, not from {wing}"
+        assert set(names.split(", ")) <= set(WINGS[wing].__all__)
 
 
 if __name__ == "__main__":

@@ -3,12 +3,12 @@
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from multiprocessing import get_context
-from multiprocessing.synchronize import Event
+from multiprocessing import active_children, get_context
 from typing import TypeVar
 
 from solvers.runtime.arguments import check_whole
@@ -72,36 +72,41 @@ def pool(workers: int | None, pieces: int) -> Iterator[Executor | None]:
     if count <= 1:
         yield None
         return
+    before = active_children()
     # Forking a process that has threads, as numerical libraries start them, may deadlock.
-    context = get_context("spawn")
-    over = context.Event()
-    with ProcessPoolExecutor(
-        count, mp_context=context, initializer=_follow, initargs=(os.getpid(), over)
-    ) as executor:
-        with _one_thread_each(), _without_interrupts():
-            # A worker is started for every piece for which none is idle; these are none to do.
-            for _ in range(count):
-                executor.submit(int)
-        try:
-            yield executor
-        except BrokenProcessPool:
-            raise InputError(
-                "workers",
-                f"fewer than {count}",
-                hint="one of the processes died; with fewer there is more memory for each",
-            ) from None
-        finally:
-            # Work that an interrupt left behind would be waited for, however long it takes.
-            over.set()
+    executor = ProcessPoolExecutor(
+        count, mp_context=get_context("spawn"), initializer=_follow, initargs=(os.getpid(),)
+    )
+    with _one_thread_each(), _without_interrupts():
+        # A worker is started for every piece for which none is idle; these are none to do.
+        for _ in range(count):
+            executor.submit(int)
+    processes = [process for process in active_children() if process not in before]
+    try:
+        yield executor
+    except BrokenProcessPool:
+        raise InputError(
+            "workers",
+            f"fewer than {count}",
+            hint="one of the processes died; with fewer there is more memory for each",
+        ) from None
+    finally:
+        # Not `with`, which waits for what an interrupt left behind, however long it takes. The
+        # executor is told first, so that it does not take the end of its workers for a failure.
+        executor.shutdown(wait=False, cancel_futures=True)
+        for process in processes:
+            process.terminate()
+        for process in processes:
+            process.join()
 
 
-def _follow(parent: int, over: Event) -> None:
-    """Leave interrupts to the parent, and end when it says so or ends, however it ends."""
+def _follow(parent: int) -> None:
+    """Leave interrupts to the parent, and end when it does, however it ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def watch() -> None:
-        while os.getppid() == parent and not over.wait(_SECONDS_BETWEEN_LOOKS):
-            pass
+        while os.getppid() == parent:
+            time.sleep(_SECONDS_BETWEEN_LOOKS)
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()

@@ -14,7 +14,7 @@ from theory import load_law
 
 PLAIN = ("optimum", "shared", "--latents", 4, "--l1", 0.1, "--starts", 8)
 CERTIFIED = ("optimum", "independent", "--latents", 4, "--l1", 0.1, "--starts", 4, "--certify",
-             "--gap", 0.01)  # fmt: skip
+             "--gap", 0.04)  # fmt: skip
 
 
 def test_json_saves_and_plots(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -74,7 +74,7 @@ def test_certificate(capsys: pytest.CaptureFixture[str]) -> None:
     status, out, _ = run(capsys, *CERTIFIED, "--json")
     certificate = json.loads(out)["certificate"]
     assert status == 0
-    assert certificate["relative_gap"] <= 1e-2
+    assert certificate["relative_gap"] <= 0.04
     assert certificate["lower_bound"] <= certificate["optimum"]
     # The axis-aligned dictionary's loss is claimed to be the least.
     status, out, _ = run(capsys, *CERTIFIED, "--claimed", "0.0950833333")
