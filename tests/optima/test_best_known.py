@@ -159,6 +159,25 @@ def test_a_law_without_codes_has_random_starts() -> None:
     assert best_known(law, 2, Objective(0.1), Search(2, limit=2)).found == "best of 2 starts"
 
 
+def test_an_interrupt_among_the_codes_keeps_what_they_led_to() -> None:
+    seen: list[tuple[int, int]] = []
+
+    def stop(done: int, planned: int) -> None:
+        seen.append((done, planned))
+        if done == 2:
+            raise KeyboardInterrupt
+
+    known: Known = {}
+    law, objective = load_law("shared"), Objective(2.0)
+    best = best_known(law, 4, objective, Search(starts=5, progress=stop), known=known)
+    assert seen == [(1, 6), (2, 7)]
+    assert best.interrupted
+    assert (best.found, best.starts) == ("from the diagonal code", ())
+    assert best.attained
+    # What was cut short is not kept for others.
+    assert not known
+
+
 @pytest.mark.parametrize("width", [0, 10**6, 1.5])
 def test_refuses_a_width(width: Any) -> None:
     with pytest.raises(InputError, match="n_latents: expected"):
