@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import sympy
 
 from solvers import (
     InputError,
@@ -22,7 +23,7 @@ from solvers.optima.best_known import Known, code_saes
 from solvers.optima.polish import polish
 from solvers.studies.cross_check import cross_check, cross_check_all
 from tests.plane_cases import plane_law
-from theory import load_law
+from theory import Component, Law, load_law
 
 ONE = Search(starts=1, limit=1)
 
@@ -119,6 +120,15 @@ def test_laws_are_equal_by_value(other: str) -> None:
     assert law == load_law("shared")
     assert hash(law) == hash(load_law("shared"))
     assert law != load_law(other)
+
+
+def test_laws_of_matrices_that_could_be_changed_are_equal_by_value() -> None:
+    def law(x: int) -> Law:
+        return Law((Component(sympy.Integer(1), sympy.zeros(2, 0), sympy.Matrix([x, 0])),))
+
+    assert law(1) == law(1)
+    assert hash(law(1)) == hash(law(1))
+    assert law(1) != law(2)
 
 
 def test_checks_of_several_laws_do_not_share_an_optimum() -> None:

@@ -41,6 +41,9 @@ class Component:
     offset: sympy.ImmutableDenseMatrix
 
     def __post_init__(self) -> None:
+        # A matrix that can be changed has no hash.
+        for name in ("matrix", "offset"):
+            object.__setattr__(self, name, sympy.ImmutableDenseMatrix(getattr(self, name)))
         if self.offset.shape != (self.matrix.rows, 1) or self.matrix.rows < 1:
             raise InputError(
                 f"component: expected matrix (d, k) and offset (d, 1) with d ≥ 1, "
