@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import chain
 from typing import TypeAlias
 
 import numpy as np
@@ -80,15 +81,9 @@ def best_known(
         for name, end in others.items():
             best = better(best, name, end)
     else:
-        own = [Candidate(name, end.solution, end.converged) for name, end in others.items()]
-        ends: list[Candidate] = []
-        try:
-            ends = _from_codes(law, width, objective, search)
-        except KeyboardInterrupt:
-            if not own:
-                raise
-            search = replace(search, limit=1)
-        best = minimize_loss(law, width, objective, search, candidates=[*ends, *own])
+        own = (Candidate(name, end.solution, end.converged) for name, end in others.items())
+        candidates = chain(_from_codes(law, width, objective, search), own)
+        best = minimize_loss(law, width, objective, search, candidates=candidates)
     if known is not None and not best.interrupted:
         known[key] = best
     return best
@@ -110,15 +105,18 @@ def better(optimum: Optimum, found: str, end: Polished) -> Optimum:
     return optimum
 
 
-def _from_codes(law: Law, width: int, objective: Objective, search: Search) -> list[Candidate]:
-    """Return the stationary points that SAEs of the law's codes descend to."""
+def _from_codes(law: Law, width: int, objective: Objective, search: Search) -> Iterator[Candidate]:
+    """Yield the stationary points that SAEs of the law's codes descend to, in order."""
     starts = list(code_saes(law, width, objective.l1))
     saes = [sae for _, sae in starts]
-    ends = dict(each_result(partial(_polish, law, objective), saes, search.executor))
-    return [
-        Candidate(f"from the {name} code", ends[index].solution, ends[index].converged)
-        for index, (name, _) in enumerate(starts)
-    ]
+    ends: dict[int, Polished] = {}
+    place = 0
+    for index, end in each_result(partial(_polish, law, objective), saes, search.executor):
+        ends[index] = end
+        while place in ends:
+            name, found = starts[place][0], ends[place]
+            yield Candidate(f"from the {name} code", found.solution, found.converged)
+            place += 1
 
 
 def _polish(law: Law, objective: Objective, sae: Sae) -> Polished:

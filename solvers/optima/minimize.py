@@ -9,7 +9,7 @@ how large they are changes nothing.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -60,7 +60,7 @@ def minimize_loss(
     objective: Objective,
     search: Search = _DEFAULT,
     *,
-    candidates: Sequence[Candidate] = (),
+    candidates: Iterable[Candidate] = (),
     tolerance: float = 1e-7,
     max_iterations: int = 2000,
 ) -> Optimum:
@@ -79,8 +79,9 @@ def minimize_loss(
         With decoder="unit" every ‖d_i‖ = 1 holds at every step.
     search : Search, optional
         By default 32 random starts; 4 where the reconstruction is relative, which takes longer.
-    candidates : sequence of Candidate
-        What else may be the best.
+    candidates : iterable of Candidate
+        What else may be the best; taken before the random starts, one after the other, so that
+        a generator may compute them meanwhile.
     tolerance : float > 0
         A start has converged if no component of its gradient is larger.
     max_iterations : int ≥ 1
@@ -117,9 +118,10 @@ def minimize_loss(
     nothing = zero_code(law, n_latents, objective).loss.total
     # After an interrupt before it is known, the bound is that of every loss.
     bound = LowerBound(0.0, 0.0)
+    others: list[Candidate] = []
 
     def best(interrupted: bool) -> Optimum:
-        order, found = sorted(ends), list(candidates)
+        order, found = sorted(ends), others.copy()
         if ends:
             index = min(order, key=lambda index: _nan_last(ends[index][0].total))
             solution = Solution.of(law, problem.sae(ends[index][1]), objective)
@@ -139,14 +141,17 @@ def minimize_loss(
     least, most = search.least(usual), search.most(usual)
     try:
         bound = lower_bound(law, objective, n_latents)
+        for candidate in candidates:
+            others.append(candidate)
+            search.tell(len(others), len(others) + least)
         while not ends or (len(ends) < most and not best(False).sure):
             made = len(ends)
             seeds = root.spawn(min(least, most - made))
             for index, end in each_result(task, seeds, search.executor):
                 ends[made + index] = end
-                search.tell(len(ends), made + len(seeds))
+                search.tell(len(others) + len(ends), len(others) + made + len(seeds))
     except KeyboardInterrupt:
-        if not ends and not candidates:
+        if not ends and not others:
             raise
         return best(True)
     return best(False)

@@ -288,7 +288,10 @@ def shared_notes(checks: Sequence[tuple[str, CrossCheck]]) -> list[tuple[str, st
     """Return every note once, with the numbers of the rows that it is about."""
     rows: dict[str, list[int]] = {}
     for number, (_, check) in enumerate(checks, start=1):
-        for note in check.notes:
+        notes = list(check.notes)
+        if check.optimum is not None and not check.optimum.sure:
+            notes.append(f"the optimum: {certainty_text(check.optimum)}")
+        for note in notes:
             rows.setdefault(note, []).append(number)
     everyone = len(checks)
     return [

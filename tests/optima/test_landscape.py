@@ -325,16 +325,13 @@ def test_interrupt_keeps_what_is_finished(monkeypatch: pytest.MonkeyPatch) -> No
     ("settings", "message"),
     [
         ({"n_latents": 0}, "n_latents: expected a whole number from 1"),
-        ({"starts": 0}, "starts: expected"),
-        ({"starts": 2.5}, "starts: expected"),
-        ({"seed": -1}, "seed: expected"),
         ({"initialisation": "xavier"}, "initialisation: expected one of uniform, tied"),
         ({"dynamics": "adam"}, "dynamics: expected one of l-bfgs, flow, got 'adam'"),
         ({"objective": Objective(L, decoder="free")}, "decoder: expected 'unit'"),
     ],
 )
 def test_bad_settings(settings: dict[str, Any], message: str) -> None:
-    arguments = {"n_latents": 2, "objective": OBJECTIVE, "starts": 1} | settings
+    arguments = {"n_latents": 2, "objective": OBJECTIVE} | settings
     with pytest.raises(InputError, match=message):
         landscape(load_law("shared"), **arguments)
 

@@ -417,3 +417,40 @@ def test_the_objective_may_be_left_to_the_file() -> None:
     assert check.objective == objective_for(sae)
     figure = check.plot()
     assert len(figure.axes) == 1
+
+
+def test_a_gap_is_judged_by_what_can_be_gained() -> None:
+    """At λ = 2.4 the gap is 0.08 % of the loss, and a third of what the best SAE gains."""
+    law, objective = preset("shared"), Objective(2.4)
+    # Two diagonals: a third one is missing.
+    atoms = frame_sae(np.pi / 4).W_dec[:2]
+    sae = Sae(np.vstack([atoms, atoms[:1]]).T / [2, 1, 2], -1.2 / np.array([2, 1, 2]),
+              np.vstack([atoms, atoms[:1]]), [0, 0])  # fmt: skip
+    check = cross_check(law, sae, objective, Search(starts=4, limit=4))
+    assert check.optimum is not None
+    assert check.polished is not None
+    assert check.gaps.basin is not None
+    assert check.optimum.total == pytest.approx(0.664911791822, abs=1e-11)
+    assert check.optimum.nothing == pytest.approx(2 / 3, abs=1e-15)
+    assert check.gaps.basin < 1e-3 * check.optimum.total
+    assert check.gaps.basin > 0.2 * check.optimum.attainable
+    assert check.verdict.endswith("basin")
+    assert any("% of all that an SAE can gain" in said for said in check.sentences)
+    # Nothing is gained at all: rounding is no gap.
+    dead = Sae(sae.W_enc, [-9, -9, -9], sae.W_dec, [0, 0])
+    nothing = cross_check(law, dead, Objective(4.0), Search(starts=2, limit=2))
+    assert nothing.verdict == "optimum"
+    assert nothing.optimum is not None
+    assert nothing.optimum.attained
+
+
+def test_a_check_keeps_evidence_and_the_rest_follows() -> None:
+    law, sae = preset("shared"), frame_sae(0.3, 0.05)
+    check = cross_check(law, sae, L1, Search(starts=2))
+    assert check.optimum is not None
+    assert check.polished is not None
+    worse = replace(check, optimum=replace(check.optimum, solution=check.polished.solution))
+    assert worse.gaps.basin == 0.0
+    assert worse.lower_bound == check.lower_bound
+    without = replace(check, optimum=None)
+    assert (without.lower_bound, without.gaps.basin, without.verdict) == (None, None, "")
