@@ -284,7 +284,7 @@ def test_a_tolerance_is_a_share_of_the_unit(unit: float) -> None:
     cost = sympy.Rational(unit)
     check = Numeric("", "cost by quadrature", (law, 0.0, unit), tolerance=1e-6, unit=unit)
     compare(replace(check, formula=cost), "step", 0)
-    with pytest.raises(ProofError, match="^step: derived"):
+    with pytest.raises(ProofError, match=r"^step: derived"):
         compare(replace(check, formula=cost * (1 + sympy.Rational(1, 10**5))), "step", 0)
 
 

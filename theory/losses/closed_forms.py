@@ -112,7 +112,7 @@ def _over_frame(
             more = expectation_beyond(law, u, above - below, threshold, witness)
             total += more.value
             conditions |= more.conditions
-    return Expectation(sympy.factor(sympy.simplify(total)), conditions)
+    return Expectation(sympy.factor(sympy.simplify(sympy.expand(total))), conditions)
 
 
 def _along(polynomial: sympy.Expr, axis: Atom, x: Point) -> sympy.Expr:
