@@ -19,6 +19,7 @@ from solvers.studies import verify as module
 from solvers.studies.claims.evidence import Routes
 from solvers.studies.verify import ROUTES, CheckedClaim, check, verified, verify
 from theory.claims import cost_proofs as proofs
+from theory.claims import data_proofs
 from theory.claims.claim import Claim, Finding, ProofError, Quantity, Verdict, require
 from theory.claims.ledger import LEDGER
 from theory.exact.errors import InputError
@@ -97,16 +98,16 @@ def test_a_verdict_follows_from_the_principal_components(monkeypatch: pytest.Mon
         PrincipalComponent(sympy.Rational(1, 3), (e1,)),
         PrincipalComponent(sympy.Rational(1, 4), (e2,)),
     )
-    monkeypatch.setattr(proofs, "principal_components", lambda _: components)
+    monkeypatch.setattr(data_proofs, "principal_components", lambda _: components)
     with pytest.raises(ProofError, match="multiple of the identity"):
-        proofs.principal_components_first()
+        data_proofs.principal_components_first()
     root = sympy.sqrt(2) / 2
     diagonals = (
         PrincipalComponent(sympy.Rational(1, 3), (sympy.ImmutableMatrix([root, root]),)),
         PrincipalComponent(sympy.Rational(1, 4), (sympy.ImmutableMatrix([root, -root]),)),
     )
-    monkeypatch.setattr(proofs, "principal_components", lambda _: diagonals)
-    assert proofs.principal_components_first().verdict == Verdict.HOLDS
+    monkeypatch.setattr(data_proofs, "principal_components", lambda _: diagonals)
+    assert data_proofs.principal_components_first().verdict == Verdict.HOLDS
 
 
 @pytest.mark.parametrize(

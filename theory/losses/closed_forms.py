@@ -240,7 +240,7 @@ def tie_probability_for_every_l1(
     --------
     >>> from theory.codes.code import axis_aligned, diagonal
     >>> first = tie_probability_for_every_l1(axis_aligned(), diagonal(), 1)[0]
-    >>> sympy.limit(first.value, L1, 0)
+    >>> sympy.radsimp(first.value.subs(L1, 0))
     2 - sqrt(2)
     """
     law = one_hot_sets(
