@@ -9,7 +9,7 @@ from solvers.laws.samples import Sampler
 from solvers.losses.solution import zero_code
 from tests.plane_cases import plane_law
 from theory import load_law
-from theory.laws.law import shared_amplitudes
+from theory.laws.presets import shared_amplitudes
 
 
 def test_a_solution_is_weights_and_their_loss() -> None:

@@ -24,10 +24,13 @@ from theory.claims.ledger import LEDGER
 from theory.codes.code_files import load_code
 from theory.derivations import costs as cost_derivations
 from theory.derivations import losses as loss_derivations
+from theory.derivations import other_losses
+from theory.derivations import own as own_derivations
 from theory.derivations import structure as structure_derivations
-from theory.derivations.derivation import Derivation, Numeric, Symbolic
+from theory.derivations.derivation import Derivation, Numeric, Step, Symbolic
 from theory.derivations.own import own_derivation
 from theory.derivations.topics import FORMATS, TOPICS
+from theory.exact.numbers import exact_number
 
 #: Topics that are derived in a second or two; the others are tested with the marker slow.
 FAST = ("setting", "radial-bound", "weight-decay", "relative-loss", "many-pairs", "exact-loss")
@@ -91,10 +94,10 @@ def negative(function: Any, field: str = "") -> Any:
         (structure_derivations, "composed_in_blocks", "independent", "many-pairs"),
         (loss_derivations, "soft_threshold", "loss_above", "radial-bound"),
         (loss_derivations, "radial_bound", "value", "radial-bound"),
-        (loss_derivations, "norm_imbalance", "", "weight-decay"),
-        (loss_derivations, "relative_optimum", "gain", "relative-loss"),
-        (loss_derivations, "relative_optimum", "loss", "relative-loss"),
-        (loss_derivations, "bias_slope_on_second", "", "relative-loss"),
+        (other_losses, "norm_imbalance", "", "weight-decay"),
+        (other_losses, "relative_optimum", "gain", "relative-loss"),
+        (other_losses, "relative_optimum", "loss", "relative-loss"),
+        (other_losses, "bias_slope_on_second", "", "relative-loss"),
     ],
 )
 def test_a_changed_sign_in_theory_stops_the_document(
@@ -225,6 +228,64 @@ def test_an_own_derivation_without_a_frame_says_so() -> None:
     wide = type(code)("five", [*code.atoms, (1, 1)])
     this = own_derivation(preset("shared"), wide, sympy.Rational(1, 10))
     assert any("no orthogonal frame" in step.prose for step in this.steps)
+
+
+@pytest.mark.parametrize(
+    ("law", "code", "l1", "loss"),
+    [
+        # λ A - λ²/2 + λ³/(12 A), by hand.
+        ("shared:amplitude=1/256", "axis-aligned", "1/1000", "41131/12000000000"),
+        ("shared:amplitude=1e-6", "axis-aligned", "2e-7", "542/3e15"),
+        ("shared:amplitude=1000000", "axis-aligned", "200000", "542e9/3"),
+    ],
+)
+def test_own_derivations_in_any_unit(law: str, code: str, l1: str, loss: str) -> None:
+    data, penalty = load_law(law), exact_number(l1, "l1")
+    this = own_derivation(data, load_code(code, data), penalty)
+    assert not any("no orthogonal frame" in step.prose for step in this.steps)
+    assert len(run_checks(this)) == len(this.steps)
+    (at_l1,) = [step.formula for step in this.steps if step.prose.startswith("At λ =")]
+    assert at_l1 == exact_number(loss, "loss")
+
+
+def test_own_derivations_with_magnitudes_in_between() -> None:
+    data = load_law("independent:amplitude=3,magnitude_correlation=0.5")
+    this = own_derivation(data, load_code("diagonal", data), sympy.Rational(1, 10))
+    assert len(run_checks(this)) == len(this.steps)
+
+
+def test_only_the_reason_that_was_checked_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another error than the one that a sentence speaks of is no reason to write it."""
+
+    def refuse(*_: Any) -> Any:
+        raise InputError("law", "something else")
+
+    data = preset("shared")
+    for name in ("frame_loss_for_every_l1", "radial_bound", "activation_cost"):
+        with monkeypatch.context() as patched:
+            patched.setattr(own_derivations, name, refuse)
+            with pytest.raises(InputError, match="something else"):
+                own_derivation(data, load_code("diagonal", data), sympy.Rational(1, 10))
+
+
+def test_a_check_is_about_the_formula_of_its_step_unless_it_brings_another() -> None:
+    two, three = sympy.Integer(2), sympy.Integer(3)
+    for given, meant in ((None, two), (three, three)):
+        numeric = Step("", "n", two, "", Numeric("", "", formula=given)).check
+        symbolic = Step("", "n", two, "", Symbolic("", two, left=given)).check
+        assert isinstance(numeric, Numeric)
+        assert isinstance(symbolic, Symbolic)
+        assert (numeric.formula, symbolic.left) == (meant, meant)
+
+
+@pytest.mark.parametrize("unit", [1e-6, 1.0, 1e6])
+def test_a_tolerance_is_a_share_of_the_unit(unit: float) -> None:
+    law = preset("shared", amplitude=exact_number(unit, "amplitude"))
+    cost = sympy.Rational(unit)
+    check = Numeric("", "cost by quadrature", (law, 0.0, unit), tolerance=1e-6, unit=unit)
+    compare(replace(check, formula=cost), "step", 0)
+    with pytest.raises(ProofError, match=r"^step: derived"):
+        compare(replace(check, formula=cost * (1 + sympy.Rational(1, 10**5))), "step", 0)
 
 
 BAD = [

@@ -3,8 +3,11 @@
 import json
 import math
 import re
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -14,10 +17,12 @@ from solvers.cli.main import main
 from solvers.presentation.generated_pages import PAGES
 from solvers.studies import verify as module
 from solvers.studies.claims.evidence import Routes
-from solvers.studies.verify import ROUTES, CheckedClaim, check, verify
+from solvers.studies.verify import ROUTES, CheckedClaim, check, verified, verify
 from theory.claims import cost_proofs as proofs
+from theory.claims import data_proofs
 from theory.claims.claim import Claim, Finding, ProofError, Quantity, Verdict, require
 from theory.claims.ledger import LEDGER
+from theory.exact.errors import InputError
 from theory.laws.moments import PrincipalComponent
 
 ROOT = Path(__file__).parents[2]
@@ -93,16 +98,16 @@ def test_a_verdict_follows_from_the_principal_components(monkeypatch: pytest.Mon
         PrincipalComponent(sympy.Rational(1, 3), (e1,)),
         PrincipalComponent(sympy.Rational(1, 4), (e2,)),
     )
-    monkeypatch.setattr(proofs, "principal_components", lambda _: components)
+    monkeypatch.setattr(data_proofs, "principal_components", lambda _: components)
     with pytest.raises(ProofError, match="multiple of the identity"):
-        proofs.principal_components_first()
+        data_proofs.principal_components_first()
     root = sympy.sqrt(2) / 2
     diagonals = (
         PrincipalComponent(sympy.Rational(1, 3), (sympy.ImmutableMatrix([root, root]),)),
         PrincipalComponent(sympy.Rational(1, 4), (sympy.ImmutableMatrix([root, -root]),)),
     )
-    monkeypatch.setattr(proofs, "principal_components", lambda _: diagonals)
-    assert proofs.principal_components_first().verdict == Verdict.HOLDS
+    monkeypatch.setattr(data_proofs, "principal_components", lambda _: diagonals)
+    assert data_proofs.principal_components_first().verdict == Verdict.HOLDS
 
 
 @pytest.mark.parametrize(
@@ -168,8 +173,10 @@ def test_a_sign_error_in_a_formula_ends_with_status_1(
 def test_verify_json_and_text(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    some = verify(["ratio", "lower-loss-second"])
+    some = verify(["ratio", "lower-loss-first"])
     monkeypatch.setattr("solvers.cli.verify.verify", lambda *_, **__: some)
+    monkeypatch.setattr("solvers.cli.verify.verified", lambda *_, **__: iter(some))
+    monkeypatch.setattr("solvers.cli.verify.chosen_ids", lambda *_: ("ratio",))
     assert main(["verify", "--json"]) == 0
     document: dict[str, Any] = json.loads(capsys.readouterr().out)
     for claim in document["claims"]:
@@ -191,6 +198,55 @@ def test_progress_and_selection() -> None:
     assert [claim.id for claim in claims] == ["two-dimensional", "ratio"]
     assert seen == [(1, 2), (2, 2)]
     assert module.TOLERANCES["exact"] == 1e-12
+
+
+def test_an_executor_changes_neither_order_nor_claims() -> None:
+    """The later claims are done first, and yet come in the ledger's order."""
+    ids = ["two-dimensional", "axis-aligned-total", "ratio"]
+    with ThreadPoolExecutor(2) as executor:
+        assert tuple(verified(ids[::-1], executor)) == verify(ids)
+        assert [claim.id for claim in verified(ids, executor)] == ids
+        with pytest.raises(InputError, match="did you mean 'ratio'"):
+            next(verified(["ratoi"], executor))
+
+
+def test_a_claim_is_there_before_the_next_is_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[str] = []
+    right = module.check
+
+    def noted(claim: Claim, routes: Any) -> CheckedClaim:
+        begun.append(claim.id)
+        return right(claim, routes)
+
+    monkeypatch.setattr(module, "check", noted)
+    claims = verified(["ratio", "two-dimensional"])
+    assert (next(claims).id, begun) == ("two-dimensional", ["two-dimensional"])
+    assert (next(claims).id, begun) == ("ratio", ["two-dimensional", "ratio"])
+
+
+def test_the_command_prints_a_claim_before_the_next_is_begun(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def claims(*_: Any) -> Iterator[CheckedClaim]:
+        for name in ("two-dimensional", "ratio"):
+            (claim,) = verify([name])
+            yield claim
+            assert f"{name}: " in capsys.readouterr().out
+
+    monkeypatch.setattr("solvers.cli.commands.verified", claims)
+    assert main(["verify", "ratio"]) == 0
+
+
+def test_giving_up_early_cancels_what_has_not_begun() -> None:
+    gate = Event()
+    with ThreadPoolExecutor(1) as executor:
+        executor.submit(gate.wait)
+        claims = verified(["two-dimensional", "ratio"], executor)
+        next(claims)
+        claims.close()
+        gate.set()
+        # Nothing is left in the queue but this.
+        assert executor.submit(int).result() == 0
 
 
 @pytest.mark.parametrize("page", list(PAGES))

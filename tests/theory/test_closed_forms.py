@@ -115,7 +115,7 @@ def test_tie_probability_for_every_l1(f: int) -> None:
         ]
         assert losses[0] == pytest.approx(losses[1], rel=1e-12)
     limit = {0: (10 - 6 * sympy.sqrt(2)) / 7, 1: 2 - sympy.sqrt(2)}[f]
-    assert sympy.simplify(sympy.limit(ties[0].value, L1, 0) - limit) == 0
+    assert sympy.radsimp(ties[0].value.subs(L1, 0) - limit) == 0
 
 
 @pytest.mark.parametrize(("name", "cost"), [("shared", 0.5**0.5), ("independent", 8**0.5 / 3)])
@@ -222,8 +222,8 @@ def test_composing_in_blocks_by_linear_programmes(pairs: int, block: int) -> Non
     shared = gauge_by_linear_programme(atoms, np.ones(pairs)) / 2
     assert float(theory.shared) == pytest.approx(shared, rel=1e-9)
     rng = np.random.default_rng(0)
-    sampled = [gauge_by_linear_programme(atoms, x) for x in rng.random((1500, pairs))]
-    error = np.std(sampled) / np.sqrt(1500)
+    sampled = [gauge_by_linear_programme(atoms, x) for x in rng.random((300, pairs))]
+    error = np.std(sampled) / np.sqrt(300)
     assert abs(float(theory.independent) - np.mean(sampled)) <= 4 * error
 
 

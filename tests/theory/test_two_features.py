@@ -74,14 +74,15 @@ def disagreements(
 # --- the optimum ------------------------------------------------------------------------------
 
 
-def test_the_optimiser_agrees_at_two_hundred_random_points() -> None:
+@pytest.mark.parametrize("scale", [1, pytest.param(5, marks=pytest.mark.slow)])
+def test_the_optimiser_agrees_at_random_points(scale: int) -> None:
     phases: Counter[str] = Counter()
-    for kind, count in (("plain", 80), ("edge", 60), ("onset", 60)):
+    for kind, count in (("plain", 16 * scale), ("edge", 12 * scale), ("onset", 12 * scale)):
         wrong, seen = disagreements(kind, count, uniform=False, seed=0)
         assert wrong == []
         phases += seen
     assert {"truth", DRAWN, PARTLY, "second feature partly absorbed"} <= set(phases)
-    assert "first feature absorbed" in phases
+    assert scale == 1 or "first feature absorbed" in phases
 
 
 def test_the_optimiser_agrees_on_rays() -> None:

@@ -5,16 +5,18 @@ from theory.claims.cost_proofs import (
     axis_aligned_total,
     cheaper_on_second,
     diagonal_total,
-    global_optimum,
     lower_loss_on_first,
     magnitudes_in_between,
-    principal_components_first,
-    principal_components_second,
     ratio_of_totals,
     true_features,
+)
+from theory.claims.data_proofs import (
+    principal_components_first,
+    principal_components_second,
     two_dimensional,
 )
 from theory.claims.loss_proofs import (
+    global_optimum,
     infinite_expectation,
     onehot_three_quarters,
     weight_decay_balance,

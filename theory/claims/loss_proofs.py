@@ -1,4 +1,4 @@
-"""Proofs of the ledger's claims about losses: weight decay, one-hot data, the relative loss."""
+"""Proofs of the claims about losses: optimum, weight decay, one-hot data, the relative loss."""
 
 import sympy
 
@@ -7,13 +7,56 @@ from theory.claims.cost_proofs import POST_ONEHOT, SAMPLE_L1
 from theory.codes.code import axis_aligned, diagonal
 from theory.codes.costs import activation_cost
 from theory.exact.symbols import AMPLITUDE, L1, MEAN_AMPLITUDE, MEAN_COST, WEIGHT_DECAY
+from theory.laws.integration import expectation
+from theory.laws.moments import covariance
 from theory.laws.presets import preset
-from theory.losses.closed_forms import frame_loss_for_every_l1, orthogonal_frame_loss
+from theory.losses.attained_bound import bound_attained_from
+from theory.losses.closed_forms import (
+    frame_loss_for_every_l1,
+    orthogonal_frame_loss,
+    soft_threshold,
+)
+from theory.losses.radial_bound import is_symmetric, radial_bound, radial_law
 from theory.losses.relative_loss import bias_slope_on_second, relative_optimum
 from theory.losses.weight_decay import decayed_diagonal, norm_imbalance
 
 #: The weight decay at which the balance law is compared with numbers.
 SAMPLE_DECAY = sympy.Rational(3, 1000)
+#: Values of λ on both sides of 2√2, where the zero code takes over on the first data set.
+SAMPLE_L1S = (SAMPLE_L1, sympy.Integer(1), sympy.Integer(2), sympy.Integer(3))
+
+
+def global_optimum() -> Finding:
+    """The diagonal code attains the radial bound on the first data set, for every λ.
+
+    Equality at x needs, beyond the threshold, Σ f_i = ‖x - b‖ - λ/2 > 0 and atoms of norm 1
+    along x - b wherever f_i > 0; and E h_λ(‖x - b‖) is least at b = 0 only, since the norm is
+    strictly convex across a ray and the law has two that are not parallel. So while λ/2 is
+    less than the largest ‖x‖, every optimum has an atom along each ray.
+    """
+    law = preset("shared")
+    require(is_symmetric(law), "the law is symmetric, so b_dec = 0 is best in the bound")
+    require(
+        bound_attained_from(law, diagonal()) == 0, "the diagonal code attains the bound at every λ"
+    )
+    require(covariance(law).rank() == 2, "not all rays are parallel")
+    reach = max(part.matrix[0] for part in radial_law(law).components)
+    (last,) = sympy.solve(soft_threshold().threshold - reach, L1)
+    quantities = []
+    for value in SAMPLE_L1S:
+        bound = radial_bound(law, {L1: value})
+        loss = orthogonal_frame_loss(diagonal(), law, {L1: value})
+        require(sympy.simplify(bound.value - loss.value) == 0, f"bound = loss around λ = {value}")
+        if value > last:
+            silent = expectation(law, lambda x: sum(entry**2 for entry in x))
+            require(bound.value == silent, "the silent code attains the bound, too")
+        quantities.append(Quantity(f"least loss at λ = {value}", bound.value, {L1: value}))
+    return Finding(
+        Verdict.HOLDS,
+        f"for λ < {last} (A = 1) every optimum has an atom along each diagonal; beyond, the zero "
+        "code is as good",
+        tuple(quantities),
+    )
 
 
 def decayed_optimum(l1: sympy.Expr, decay: sympy.Expr) -> tuple[sympy.Expr, ...]:

@@ -19,6 +19,7 @@ from theory.derivations.derivation import (
 from theory.exact.annotations import checked
 from theory.exact.errors import InputError
 from theory.exact.numbers import exact_number
+from theory.exact.signs import sign_of
 from theory.exact.symbols import CUBE, L1
 from theory.laws.law import Law
 from theory.laws.moments import covariance, mean
@@ -138,7 +139,7 @@ def _beside(law: Law, other: Code, called: str, cost: sympy.Expr, unit: float) -
         theirs = sympy.simplify(activation_cost(other, law).value)
     except OutOfReachError:
         return Step(f"The {other.name} code of {len(other.atoms)} atoms does not reach every x.")
-    order = "less than" if theirs > cost else "as much as" if theirs == cost else "more than"
+    order = {1: "less than", 0: "as much as", -1: "more than"}[sign_of(theirs - cost)]
     return Step(
         f"The {other.name} code of {len(other.atoms)} atoms costs",
         "C_axes" if other.name == "axis-aligned" else f"C_{other.name}",
@@ -210,7 +211,7 @@ def _losses(
                 "no closed form here; the command check gives that of an SAE with these atoms."
             )
         ], None
-    (chamber,) = [c for c in chambers if c.low < l1 <= c.high]
+    chamber = next(c for c in chambers if c.high is sympy.oo or sign_of(c.high - l1) >= 0)
     low, high = max(float(chamber.low), 0.01 * float(l1)), min(float(chamber.high), 2 * float(l1))
     caution = (
         "" if is_symmetric(law) else " (the law is not symmetric, so another b_dec may do better)"

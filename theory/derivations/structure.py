@@ -4,7 +4,8 @@ from itertools import product
 
 import sympy
 
-from theory.claims.cost_proofs import best_rhombic_angle, rhombic_cost, sign_correlated
+from theory.claims.cost_proofs import best_rhombic_angle, rhombic_cost
+from theory.claims.data_proofs import sign_correlated
 from theory.codes.many_pairs import composed_in_blocks, hadamard_frame, mean_absolute_sum
 from theory.derivations.costs import DATA, EXACT
 from theory.derivations.derivation import Decided, Derivation, Meaning, Numeric, Step, Symbolic

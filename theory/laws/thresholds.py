@@ -98,4 +98,5 @@ def _beyond(
                 power * sympy.Rational(factorial(n), factorial(n + k)) * over ** (n + k)
                 for n, power in enumerate(powers)
             )
-    return total / sympy.prod(slopes)
+    # In numbers, without a root in the denominator: sums of such terms then collapse by expanding.
+    return total * sympy.radsimp(1 / sympy.Mul(*slopes), symbolic=False)

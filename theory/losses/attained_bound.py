@@ -33,6 +33,7 @@ import sympy
 from theory.codes.code import Code, dot
 from theory.exact.annotations import checked
 from theory.exact.errors import InputError
+from theory.exact.signs import sign_of
 from theory.laws.law import Component, Law
 
 Vector = tuple[sympy.Expr, ...]
@@ -120,14 +121,17 @@ def gauge_of_points(points: list[Vector], target: Vector) -> sympy.Expr:
     for size in range(1, len(target) + 1):
         for chosen in combinations(points, size):
             matrix = sympy.Matrix(chosen).T
-            gram = (matrix.T * matrix).applyfunc(sympy.simplify)
-            if sympy.simplify(gram.det()) == 0:
+            gram = (matrix.T * matrix).applyfunc(sympy.expand)
+            determinant = sympy.expand(gram.det())
+            if sign_of(determinant) == 0:
                 continue
-            weights = gram.LUsolve(matrix.T * goal).applyfunc(sympy.simplify)
-            residual = (matrix * weights - goal).applyfunc(sympy.simplify)
-            if residual.is_zero_matrix and all(weight >= 0 for weight in weights):
-                best = sympy.Min(best, sum(weights))
-    return best
+            weights = gram.adjugate() * matrix.T * goal / determinant
+            reached = all(sign_of(entry) == 0 for entry in matrix * weights - goal)
+            if reached and all(sign_of(weight) >= 0 for weight in weights):
+                total = sum(weights)
+                if best is sympy.oo or sign_of(best - total) > 0:
+                    best = total
+    return sympy.simplify(best)
 
 
 def _has_atom(code: Code, direction: Vector) -> bool:

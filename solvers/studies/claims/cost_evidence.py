@@ -36,12 +36,11 @@ from solvers.studies.claims.quadrature import (
 from theory.claims.cost_proofs import (
     POST_ONEHOT,
     SAMPLE_AMPLITUDES,
-    SAMPLE_CORRELATION,
-    SAMPLE_L1S,
     SAMPLE_NORM,
     best_rhombic_angle,
-    sign_correlated,
 )
+from theory.claims.data_proofs import SAMPLE_CORRELATION, sign_correlated
+from theory.claims.loss_proofs import SAMPLE_L1S
 from theory.exact.symbols import AMPLITUDE, NORM
 from theory.laws.law import Component, Law, one_hot_sets
 from theory.laws.presets import preset, shared_amplitudes

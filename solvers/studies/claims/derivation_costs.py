@@ -21,7 +21,7 @@ from solvers.laws.arrays import law_arrays
 from solvers.losses.best_activations import best_activation_loss
 from solvers.studies.claims.evidence import exact_cost
 from solvers.studies.claims.quadrature import pointwise_gauge, quadrature_expectation
-from theory.claims.cost_proofs import sign_correlated
+from theory.claims.data_proofs import sign_correlated
 from theory.codes.code import Code
 from theory.laws.law import Law, one_hot_sets
 from theory.laws.presets import preset
