@@ -206,7 +206,7 @@ def starts_at_points(
     >>> law = law_arrays(load_law("two-features:both=1/2,first_alone=1/2"))
     >>> (sae,) = starts_at_points(law, 1, 0.1, 1, seed=0)
     >>> sae.b_dec.round(3).tolist(), sae.W_dec.round(3).tolist()
-    ([1.414, 0.0], [[-0.707, 0.707]])
+    ([0.707, 0.707], [[0.707, -0.707]])
     """
     rng = np.random.default_rng(seed)
     x = _distinct(Nodes.of(law).x)

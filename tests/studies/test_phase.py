@@ -96,7 +96,12 @@ def test_figures_of_a_point_are_those_of_the_codes_and_the_optimiser(
     ("law", "x", "y"),
     [
         ("shared", Axis("sign_correlation", -0.9, 0.9, 2), Axis("magnitude_correlation", 0, 1, 2)),
-        ("independent", Axis("angle", 60, 90, 2), Axis("weight_decay", 0, 0.01, 2)),
+        pytest.param(
+            "independent",
+            Axis("angle", 60, 90, 2),
+            Axis("weight_decay", 0, 0.01, 2),
+            marks=pytest.mark.slow,
+        ),
         ("shared", Axis("latents", 4, 5, 2), Axis("amplitude", 1, 2, 2)),
         (
             "two-features:both=0.5,angle=60",
