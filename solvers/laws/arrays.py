@@ -115,7 +115,7 @@ def law_arrays(law: Law) -> LawArrays:
 def _number(value: sympy.Expr, name: str) -> float:
     """Return an exact number as the nearest float."""
     if isinstance(value, sympy.Rational):
-        return value.p / value.q
+        return float(value.p / value.q)
     if value.free_symbols:
         raise InputError(f"{name}: expected numbers, got the symbols {value.free_symbols}")
     return float(value.evalf(20))
