@@ -155,9 +155,8 @@ class _BestActivations:
             latents = self.live[chosen]
             rows = self.atoms[latents]
             gram = rows @ rows.T
-            activation: Array = np.linalg.solve(gram, rows)
-            shift: Array = np.linalg.solve(gram, self.levels[latents])
-            self._known[key] = _Support(latents, activation, shift)
+            inverse = np.linalg.inv(gram).astype(np.float64)
+            self._known[key] = _Support(latents, inverse @ rows, inverse @ self.levels[latents])
         return self._known[key]
 
 

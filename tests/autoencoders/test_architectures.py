@@ -199,7 +199,9 @@ def test_a_topk_sae_of_many_latents_is_cut_where_its_set_changes_only() -> None:
 
 def test_too_much_work_is_refused_before_it_begins() -> None:
     wide = Sae(np.ones((2, 400)), np.zeros(400), np.ones((400, 2)), [0, 0])
-    with pytest.raises(InputError, match="latents: expected at most .* got '319,200'"):
+    with pytest.raises(
+        InputError, match=r"latents: expected components × .* got '25,728,160,000'"
+    ):
         piecewise_parts(law_arrays(load_law("independent")), TopKSae(wide, 2))
     with pytest.raises(InputError, match="at most two amplitudes"):
         next(iter(cell_nodes(3, beside(np.ones((1, 4))))))
