@@ -98,17 +98,33 @@ class TopKSae(Autoencoder):
         offsets = self.b_enc[first] - self.b_enc[second]
         return np.hstack([self.W_enc, weights]), np.concatenate([self.b_enc, offsets])
 
+    def breaks_beside(self, signs: Array) -> NDArray[np.bool_]:
+        """Who is positive, and if more than k are, who of the k largest may be overtaken."""
+        n = self.d_sae
+        first, second = self._pairs
+        positive = signs[:n] > 0
+        if positive.sum() <= self.k:
+            return np.arange(len(signs)) < n
+        kept = self._place(signs[None])[0] < self.k
+        return np.concatenate([kept, kept[first] != kept[second]])
+
     def activations_where(self, x: Array, signs: Array) -> Array:
         """Return f(x), (N, d_sae); see `Autoencoder`."""
+        n = self.d_sae
+        kept = (self._place(signs) < self.k) & (signs[:, :n] > 0)
+        return np.where(kept, x @ self.W_enc + self.b_enc, 0.0)
+
+    def _place(self, signs: Array) -> NDArray[np.intp]:
+        """Return how many latents are ahead of each, (N, d_sae)."""
         n = self.d_sae
         first, second = self._pairs
         # Of a pair, the first is ahead unless the second is larger.
         ahead = signs[:, n:] >= 0
-        place = np.zeros((len(x), n), dtype=np.intp)
-        for i in range(n):
-            place[:, i] = ahead[:, second == i].sum(axis=1) + (~ahead[:, first == i]).sum(axis=1)
-        kept = (place < self.k) & (signs[:, :n] > 0)
-        return np.where(kept, x @ self.W_enc + self.b_enc, 0.0)
+        beats = np.zeros((len(signs), n, n), dtype=bool)
+        beats[:, first, second] = ahead
+        beats[:, second, first] = ~ahead
+        place: NDArray[np.intp] = beats.sum(axis=1)
+        return place
 
 
 @dataclass(frozen=True, eq=False)

@@ -123,6 +123,10 @@ class Autoencoder(ABC):
         """Weights (d_in, m) and offsets (m,) of the affine functions at whose zeros f changes."""
         return self.W_enc, self.b_enc
 
+    def breaks_beside(self, signs: Array) -> NDArray[np.bool_]:
+        """Tell which `breaks` bound the piece of f that has these signs (m,); by default all."""
+        return np.ones(len(signs), dtype=bool)
+
     @abstractmethod
     def activations_where(self, x: Array, signs: Array) -> Array:
         """Return f(x), (N, d_sae), given the signs (N, m) of the functions in `breaks` there."""

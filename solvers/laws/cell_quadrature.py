@@ -1,12 +1,14 @@
-"""Exact integration over the unit square of what is quadratic between given lines.
+"""Exact integration over the unit cube of what is quadratic on each of many convex cells.
 
-The lines cut [0, 1]^k into cells. For k = 2 the integral over u2, at a fixed u1, runs over the
-intervals between the lines, and is a cubic in u1 between the abscissae at which lines meet each
-other or an edge. Gauss's rule of two nodes is exact for cubics, so two nodes an interval in each
-direction give the integral exactly: no list of polygons, only values inside the cells.
+Nobody needs to know the cells beforehand. Take any point: its cell is where some affine functions
+stay ≥ 0, and it can say which. Cut the square along those that cross it; the part that lies in
+the cell is integrated, the others wait with points of their own. So only cells that the square
+meets are ever looked at, and every part of the square is counted once. A rule of two nodes an
+interval, three a triangle, is exact for quadratics.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,96 +16,143 @@ from numpy.typing import NDArray
 from theory.exact.errors import InputError
 
 Array = NDArray[np.float64]
+What = TypeVar("What")
 
-#: Two-point Gauss-Legendre rule on [0, 1]; both weights are 1/2.
+# Two-point Gauss-Legendre rule on [0, 1]; both weights are 1/2.
 _NODES = np.array([0.5 - np.sqrt(3) / 6, 0.5 + np.sqrt(3) / 6])
-# Points are handed out in blocks of about this many.
-_AT_ONCE = 2**16
-#: More points than this would take minutes.
-LARGEST_GRID = 2 * 10**8
+# Barycentric coordinates of three nodes inside a triangle; all weights are 1/3.
+_TRIANGLE = np.array([[2 / 3, 1 / 6, 1 / 6], [1 / 6, 2 / 3, 1 / 6], [1 / 6, 1 / 6, 2 / 3]])
+# Parts smaller than this are left out: rounding makes them where lines coincide.
+_NOTHING = 1e-15
+#: More parts than this would take minutes.
+LARGEST_CELLS = 10**6
 
 
-def cell_nodes(lines: Array) -> Iterator[tuple[Array, Array]]:
-    """Yield points u of [0, 1]^k and their weights, block by block.
-
-    The sum of weight · g(u) is ∫ g for every g that is a polynomial of degree ≤ 2 on each
-    cell; no point lies on a line, but for cells as thin as rounding.
+class Cell(NamedTuple, Generic[What]):
+    """What is known about a point.
 
     Parameters
     ----------
-    lines : (m, k + 1) array
-        Row i is the affine function a_0 + a_1 u_1 + ... whose zeros are the line; k ≤ 2.
+    bounds : (m, k + 1) array
+        Affine functions a_0 + a_1 u_1 + ..., all ≥ 0 at the point; the cell is where they are.
+    what : object
+        What the integrand is on the cell, for whoever integrates.
+    """
+
+    bounds: Array
+    what: What
+
+
+class Nodes(NamedTuple, Generic[What]):
+    """Points (N, k) inside one cell and their weights (N,); the sum of all weights is 1."""
+
+    what: What
+    u: Array
+    weight: Array
+
+
+def cell_nodes(k: int, cell_of: Callable[[Array], Cell[What]]) -> Iterator[Nodes[What]]:
+    """Yield points u of [0, 1]^k and their weights, part of a cell by part of a cell.
+
+    The sum of weight · g(u) is ∫ g for every g that is a polynomial of degree ≤ 2 on each cell.
+
+    Parameters
+    ----------
+    k : int
+        0, 1 or 2.
+    cell_of : callable
+        Takes a point u and returns its cell. Cells are convex; neighbours may overlap where the
+        integrands agree.
 
     Raises
     ------
     InputError
-        If there are so many lines that the points would be more than `LARGEST_GRID`.
+        For a larger k, or more than `LARGEST_CELLS` parts.
 
     Examples
     --------
     ∫ |u - 1/4| over [0, 1] is 1/32 + 9/32:
 
-    >>> ((u, weight),) = cell_nodes(np.array([[-0.25, 1.0]]))
-    >>> round(float(weight @ np.abs(u[:, 0] - 0.25)), 15)
-    0.3125
+    >>> def side(u):
+    ...     sign = 1 if u[0] > 0.25 else -1
+    ...     return Cell(sign * np.array([[-0.25, 1.0]]), sign)
+    >>> found = [float(weight @ (sign * (u[:, 0] - 0.25))) for sign, u, weight in
+    ...          cell_nodes(1, side)]
+    >>> sorted(round(part, 15) for part in found)
+    [0.03125, 0.28125]
     """
-    k = lines.shape[1] - 1
-    lines = lines[_crossing(lines)]
+    if k > 2:
+        raise InputError("law", "components of at most two amplitudes", k)
     if k == 0:
-        yield np.zeros((1, 0)), np.ones(1)
-    elif k == 1:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            ends = _cuts(-lines[:, 0] / lines[:, 1])
-        u, weight = _gauss(ends[None])
-        yield u.reshape(-1, 1), weight.ravel()
-    elif k == 2:
-        yield from _square(lines)
-    else:
-        raise InputError("law", "components of at most two amplitudes")
+        yield Nodes(cell_of(np.zeros(0)).what, np.zeros((1, 0)), np.ones(1))
+        return
+    waiting = [np.array([[0.0], [1.0]] if k == 1 else [[0.0, 0], [1, 0], [1, 1], [0, 1]])]
+    parts = 0
+    while waiting:
+        corners = waiting.pop()
+        point = _inside(corners)
+        bounds, what = cell_of(point)
+        # The point may miss its own cell by rounding.
+        slack = bounds[:, 0] + bounds[:, 1:] @ point
+        at_corners = bounds[:, 0] - np.minimum(slack, 0.0) + corners @ bounds[:, 1:].T
+        part = corners
+        for bound in np.flatnonzero((at_corners < 0).any(axis=0)):
+            values = (part - point) @ bounds[bound, 1:] + max(slack[bound], 0.0)
+            part, outside = _cut(part, values)
+            if _size(outside) > _NOTHING:
+                waiting.append(outside)
+        if _size(part) > 0:
+            yield Nodes(what, *_quadrature(part))
+        parts += 1
+        if parts > LARGEST_CELLS:
+            raise InputError("latents", f"so few that the data meet at most {LARGEST_CELLS} cells")
 
 
-def _crossing(lines: Array) -> NDArray[np.bool_]:
-    """Tell which affine functions change sign on the cube."""
-    low = lines[:, 0] + np.minimum(lines[:, 1:], 0.0).sum(axis=1)
-    high = lines[:, 0] + np.maximum(lines[:, 1:], 0.0).sum(axis=1)
-    crosses: NDArray[np.bool_] = (low < 0) & (high > 0)
-    return crosses
+def _inside(corners: Array) -> Array:
+    """Return a point inside, off the lines of symmetry, which lines of a cell are apt to be."""
+    weights = 1.0 + np.mod(0.6180339887 * np.arange(1, len(corners) + 1), 1.0)
+    point: Array = weights @ corners / weights.sum()
+    return point
 
 
-def _cuts(values: Array) -> Array:
-    """Return 0, the values inside (0, 1) in order, and 1."""
-    inside = values[(values > 0) & (values < 1)]
-    return np.concatenate([[0.0], np.unique(inside), [1.0]])
+def _cut(corners: Array, values: Array) -> tuple[Array, Array]:
+    """Return the parts of a convex polygon or interval where an affine function is ≥ 0 and ≤ 0."""
+    kept = values >= 0
+    if kept.all() or not kept.any():
+        return (corners, corners[:0]) if kept.all() else (corners[:0], corners)
+    if corners.shape[1] == 1:
+        root = corners[:1] + values[0] / (values[0] - values[1]) * (corners[1:] - corners[:1])
+        halves = np.vstack([corners[:1], root]), np.vstack([root, corners[1:]])
+        return halves if kept[0] else halves[::-1]
+    # Of a convex polygon two sides cross; rounding may show more where corners coincide.
+    crossing = np.flatnonzero(kept != np.roll(kept, -1))[[0, -1]]
+    first, second = crossing
+    after = (crossing + 1) % len(corners)
+    share = values[crossing] / (values[crossing] - values[after])
+    start, end = corners[crossing] + share[:, None] * (corners[after] - corners[crossing])
+    middle = np.vstack([start, corners[first + 1 : second + 1], end])
+    rest = np.vstack([end, corners[second + 1 :], corners[: first + 1], start])
+    return (middle, rest) if kept[(first + 1) % len(corners)] else (rest, middle)
 
 
-def _gauss(ends: Array) -> tuple[Array, Array]:
-    """Return nodes and weights between consecutive entries of the last axis."""
-    low, size = ends[..., :-1, None], np.diff(ends)[..., None]
-    return low + size * _NODES, np.broadcast_to(size / 2, (*size.shape[:-1], 2))
+def _triangles(corners: Array) -> Array:
+    """Return the areas of the triangles that a polygon's first corner makes with its sides."""
+    sides = corners[1:] - corners[0]
+    areas: Array = 0.5 * np.abs(sides[:-1, 0] * sides[1:, 1] - sides[:-1, 1] * sides[1:, 0])
+    return areas
 
 
-def _square(lines: Array) -> Iterator[tuple[Array, Array]]:
-    offset, first, second = lines.T
-    i, j = np.triu_indices(len(lines), 1)
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        meeting = (offset[j] * second[i] - offset[i] * second[j]) / (
-            first[i] * second[j] - first[j] * second[i]
-        )
-        edges = np.concatenate([-offset / first, -(offset + second) / first])
-    u1, weight1 = (part.ravel() for part in _gauss(_cuts(np.concatenate([meeting, edges]))[None]))
-    across = 2 * (len(lines) + 1)
-    if len(u1) * across > LARGEST_GRID:
-        hint = f"{len(lines)} lines cut a square of this law into too many cells to be exact"
-        raise InputError("latents", "fewer", hint=hint)
-    block = max(1, _AT_ONCE // across)
-    for start in range(0, len(u1), block):
-        here, weight = u1[start : start + block], weight1[start : start + block]
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            roots = -(offset + here[:, None] * first) / second
-        # A line along u2 is a cut of u1 and none here.
-        roots = np.clip(np.where(np.isfinite(roots), roots, 0.0), 0.0, 1.0)
-        ends = np.hstack([np.zeros((len(here), 1)), np.sort(roots, axis=1),
-                          np.ones((len(here), 1))])  # fmt: skip
-        u2, weight2 = _gauss(ends)
-        points = np.stack([np.broadcast_to(here[:, None, None], u2.shape), u2], axis=-1)
-        yield points.reshape(-1, 2), (weight2 * weight[:, None, None]).ravel()
+def _size(corners: Array) -> float:
+    if len(corners) < 2:
+        return 0.0
+    return float(np.ptp(corners) if corners.shape[1] == 1 else _triangles(corners).sum())
+
+
+def _quadrature(corners: Array) -> tuple[Array, Array]:
+    """Return nodes and weights on an interval or a convex polygon."""
+    if corners.shape[1] == 1:
+        low, size = corners[0], corners[1] - corners[0]
+        return (low + size * _NODES[:, None]), np.full(2, abs(size.item()) / 2)
+    first = np.broadcast_to(corners[0], (len(corners) - 2, 2))
+    triangles = np.stack([first, corners[1:-1], corners[2:]], axis=1)
+    return (_TRIANGLE @ triangles).reshape(-1, 2), np.repeat(_triangles(corners) / 3, 3)

@@ -3,46 +3,50 @@
     E min_{f ≥ 0} ‖x - b - Σ f_i d_i‖² + λ Σ w_i f_i,    w_i = 1 or ‖d_i‖.
 
 Where the latents S are active, linearly independent, f_S = G⁻¹ (D_S (x - b) - λ w_S/2) with
-G = D_S D_Sᵀ, and the loss is ‖x - b‖² - f_S·G f_S. Every S with f_S ≥ 0 is a choice of f, so the
-minimum is over these. The residual of the best one is the vertex or face S of the polyhedron
-{y : d_i·y ≤ λ w_i/2}, so only its faces count. Between the lines f_S,i = 0 the loss is quadratic,
-and `solvers.laws.cell_quadrature` integrates it exactly.
+G = D_S D_Sᵀ, and the residual is the point of the polyhedron {y : d_i·y ≤ λ w_i/2} nearest to
+x - b. So S stays the best where f_S ≥ 0 and the residual keeps to the other half-spaces: a convex
+cell, on which the loss is quadratic. Which S it is at one point, nonnegative least squares says
+(the least-distance programme of Lawson and Hanson 1974, chapter 23), and
+`solvers.laws.cell_quadrature` needs no more.
 """
 
-from itertools import combinations
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import nnls
 
 from solvers.autoencoders.autoencoder import Autoencoder
 from solvers.autoencoders.objective import Objective
 from solvers.laws.arrays import law_arrays
-from solvers.laws.cell_quadrature import cell_nodes
+from solvers.laws.cell_quadrature import Cell, cell_nodes
 from solvers.runtime.arguments import checked
 from theory.exact.errors import InputError
 from theory.laws.law import Law
 
 Array = NDArray[np.float64]
 
+Progress = Callable[[int, int], None]
+
 # Atoms whose Gram matrix is closer than this to singular are taken for dependent.
 _DEPENDENT = 1e-12
-_ON_FACE = 1e-9
-#: Sets of active latents that are tried at every point; more would take minutes.
-LARGEST_SUPPORTS = 4000
+#: Components times the square of latents: more may take a quarter of an hour or longer.
+LARGEST_WORK = 10**7
 
 
 class _Support(NamedTuple):
-    """Active latents: f = inverse · (D_S (x - b) - λ w_S/2), and G."""
+    """Active latents: f = activation · (x - b) - shift."""
 
-    rows: Array
-    gram: Array
+    chosen: NDArray[np.intp]
     activation: Array
     shift: Array
 
 
 @checked
-def best_activation_loss(law: Law, sae: Autoencoder, objective: Objective) -> float:
+def best_activation_loss(
+    law: Law, sae: Autoencoder, objective: Objective, *, progress: Progress | None = None
+) -> float:
     """Return the expected loss of the SAE's atoms and b_dec with the best activations.
 
     What the SAE's own loss has above it is the amortisation gap [ONeill2024].
@@ -54,11 +58,13 @@ def best_activation_loss(law: Law, sae: Autoencoder, objective: Objective) -> fl
         Only W_dec and b_dec count.
     objective : Objective
         Squared reconstruction.
+    progress : callable, optional
+        Called with the thousandths of the law that are integrated, and 1000.
 
     Raises
     ------
     InputError
-        For the relative reconstruction, or so many latents that it would take minutes.
+        For the relative reconstruction, or for more work than `LARGEST_WORK`, before any is done.
 
     Examples
     --------
@@ -74,53 +80,88 @@ def best_activation_loss(law: Law, sae: Autoencoder, objective: Objective) -> fl
         expected = "'squared' for the best activations"
         raise InputError("reconstruction", expected, objective.reconstruction)
     arrays = law_arrays(law)
+    work = sum(len(cubes.probability) for cubes in arrays.groups) * sae.d_sae**2
+    if work > LARGEST_WORK:
+        limit = f"components × latents² of at most {LARGEST_WORK:,} for the best activations"
+        raise InputError("latents", limit, f"{work:,}")
     weights = objective.latent_weights(sae.W_dec)
-    supports = _supports(sae.W_dec, objective.l1 * weights / 2)
-    total = 0.0
+    best = _BestActivations(sae.W_dec, objective.l1 * weights / 2)
+    total = covered = 0.0
     for cubes in arrays.groups:
         for probability, affine in zip(cubes.probability, cubes.affine, strict=True):
             moved = affine.copy()
             moved[:, 0] -= sae.b_dec
-            lines = [support.activation @ moved for support in supports]
-            for line, support in zip(lines, supports, strict=True):
-                line[:, 0] -= support.shift
-            for u, weight in cell_nodes(np.vstack([np.zeros((1, moved.shape[1])), *lines])):
-                u_tilde = np.hstack([np.ones((len(u), 1)), u])
-                gain = np.zeros(len(u))
-                for line, support in zip(lines, supports, strict=True):
-                    f = u_tilde @ line.T
-                    value = np.einsum("ni,ij,nj->n", f, support.gram, f)
-                    gain = np.where((f >= 0).all(axis=1), np.maximum(gain, value), gain)
-                x = u_tilde @ moved.T
-                total += float(probability * weight @ (np.einsum("nd,nd->n", x, x) - gain))
+            for support, u, weight in cell_nodes(moved.shape[1] - 1, best.cell_of(moved)):
+                x = moved[:, 0] + u @ moved[:, 1:].T
+                f = x @ support.activation.T - support.shift
+                residual = x - f @ best.atoms[support.chosen]
+                loss = np.einsum("nd,nd->n", residual, residual)
+                loss += 2.0 * (f @ best.levels[support.chosen])
+                total += float(probability * (weight @ loss))
+                covered += float(probability * weight.sum())
+                if progress is not None:
+                    progress(min(round(1000 * covered), 1000), 1000)
     if objective.weight_decay:
         total += objective.weight_decay * float((sae.W_enc**2).sum() + (sae.W_dec**2).sum())
-    return max(total, 0.0)
+    return total
 
 
-def _supports(atoms: Array, levels: Array) -> list[_Support]:
-    """Return the sets of linearly independent atoms that can be active, as affine maps of x."""
-    scale = float(np.abs(atoms).max()) or 1.0
-    found: list[_Support] = []
-    live = [i for i, atom in enumerate(atoms) if np.abs(atom).max() > _DEPENDENT * scale]
-    for size in range(1, atoms.shape[1] + 1):
-        for chosen in combinations(live, size):
-            rows = atoms[list(chosen)]
+class _BestActivations:
+    """The best activations of atoms (n, d) at penalties 2 · levels (n,), point by point."""
+
+    def __init__(self, atoms: Array, levels: Array) -> None:
+        self.atoms, self.levels = atoms, levels
+        norms = np.linalg.norm(atoms, axis=1)
+        self.live = np.flatnonzero(norms > _DEPENDENT * norms.max(initial=0.0))
+        # The half-spaces d_i·y ≤ level, with normals of length 1.
+        self.normals = atoms[self.live] / norms[self.live, None]
+        self.offsets = levels[self.live] / norms[self.live]
+        self._known: dict[tuple[int, ...], _Support] = {}
+
+    def cell_of(self, moved: Array) -> Callable[[Array], Cell[_Support]]:
+        """Return what `cell_nodes` asks of a component x - b = moved · (1, u)."""
+
+        def cell_of(u: Array) -> Cell[_Support]:
+            support = self.support_at(moved[:, 0] + moved[:, 1:] @ u)
+            activation = support.activation @ moved
+            activation[:, 0] -= support.shift
+            residual = moved - self.atoms[support.chosen].T @ activation
+            others = ~np.isin(self.live, support.chosen)
+            room = -self.normals[others] @ residual
+            room[:, 0] += self.offsets[others]
+            # Atoms that depend on the active ones may touch the cell everywhere.
+            size = np.abs(moved).max() + np.abs(self.offsets).max(initial=0.0)
+            room = room[np.abs(room).max(axis=1, initial=0.0) > _DEPENDENT * size]
+            return Cell(np.vstack([activation, room]), support)
+
+        return cell_of
+
+    def support_at(self, x: Array) -> _Support:
+        """Return the latents that are active at x - b."""
+        # min ‖z‖ over normals·(x - z) ≤ offsets: the residual of nonnegative least squares.
+        excess = self.normals @ x - self.offsets
+        size = max(float(np.abs(x).max()), float(np.abs(excess).max(initial=0.0)))
+        if not (excess > 0).any():
+            return self._support(np.zeros(0, dtype=np.intp))
+        columns = np.vstack([self.normals.T, excess / size])
+        target = np.zeros(len(columns))
+        target[-1] = 1.0
+        share, _ = nnls(columns, target, maxiter=30 * columns.shape[1])
+        chosen = np.flatnonzero(share > 0)
+        while _dependent(self.normals[chosen]):
+            chosen = np.delete(chosen, np.argmin(share[chosen]))
+        return self._support(chosen)
+
+    def _support(self, chosen: NDArray[np.intp]) -> _Support:
+        key = tuple(chosen.tolist())
+        if key not in self._known:
+            latents = self.live[chosen]
+            rows = self.atoms[latents]
             gram = rows @ rows.T
-            if np.linalg.det(gram) <= _DEPENDENT * np.prod(np.diagonal(gram)):
-                continue
-            inverse = np.linalg.inv(gram)
-            shift = inverse @ levels[list(chosen)]
-            if size == atoms.shape[1] and _outside(rows.T @ shift, atoms, levels):
-                continue
-            found.append(_Support(rows, gram, inverse @ rows, shift))
-            if len(found) > LARGEST_SUPPORTS:
-                expected = f"fewer than {len(atoms)} in {atoms.shape[1]} dimensions"
-                raise InputError("latents", f"{expected} for the best activations")
-    return found
+            inverse = np.linalg.inv(gram).astype(np.float64)
+            self._known[key] = _Support(latents, inverse @ rows, inverse @ self.levels[latents])
+        return self._known[key]
 
 
-def _outside(vertex: Array, atoms: Array, levels: Array) -> bool:
-    """Tell whether a vertex lies outside {y : d_i·y ≤ λ w_i/2}: its atoms are no best choice."""
-    slack = levels - atoms @ vertex
-    return bool((slack < -_ON_FACE * np.linalg.norm(atoms, axis=1) * np.linalg.norm(vertex)).any())
+def _dependent(normals: Array) -> bool:
+    return len(normals) > 0 and bool(np.linalg.det(normals @ normals.T) <= _DEPENDENT)

@@ -6,6 +6,7 @@ integrates all three exactly. Slower than the moments of `solvers.laws.half_spac
 without a gradient: JumpReLU, TopK and Gated SAEs jump, and their loss has boundary terms.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -13,10 +14,13 @@ from numpy.typing import NDArray
 
 from solvers.autoencoders.autoencoder import Autoencoder
 from solvers.laws.arrays import LawArrays
-from solvers.laws.cell_quadrature import cell_nodes
+from solvers.laws.cell_quadrature import Cell, cell_nodes
+from theory.exact.errors import InputError
 
 Array = NDArray[np.float64]
 
+#: Components times the square of breaks, which bounds the cells: more may take many minutes.
+LARGEST_WORK = 10**9
 # A break that is smaller than this on a whole component, relative to its terms, vanishes there.
 _NOTHING = 1e-13
 
@@ -48,7 +52,8 @@ def piecewise_parts(law: LawArrays, sae: Autoencoder) -> PiecewiseParts:
     Raises
     ------
     InputError
-        If the law has cubes of a dimension above 2, or there are too many cells.
+        If the law has cubes of a dimension above 2, or there is more work than `LARGEST_WORK`,
+        which is said before any is done.
 
     Examples
     --------
@@ -65,18 +70,21 @@ def piecewise_parts(law: LawArrays, sae: Autoencoder) -> PiecewiseParts:
     """
     weights, offsets = sae.breaks
     n = sae.d_sae
+    work = sum(len(cubes.probability) for cubes in law.groups if cubes.cube_dimension == 2)
+    work *= len(offsets) ** 2
+    if work > LARGEST_WORK:
+        limit = f"components × (lines where activations change)² of at most {LARGEST_WORK:,}"
+        raise InputError("latents", limit, f"{work:,}")
     reconstruction, norm, activation, firing = 0.0, 0.0, np.zeros(n), np.zeros((n, n))
     for cubes in law.groups:
         for probability, affine in zip(cubes.probability, cubes.affine, strict=True):
             lines = weights.T @ affine
             size = np.abs(weights).T @ np.abs(affine).sum(axis=1) + np.abs(offsets)
             lines[:, 0] += offsets
-            vanishes = np.abs(lines).max(axis=1) <= _NOTHING * size
-            for u, weight in cell_nodes(np.where(vanishes[:, None], 0.0, lines)):
-                u_tilde = np.hstack([np.ones((len(u), 1)), u])
-                x = u_tilde @ affine.T
-                signs = np.where(vanishes, 0.0, np.sign(u_tilde @ lines.T))
-                f = sae.activations_where(x, signs)
+            lines[np.abs(lines).max(axis=1) <= _NOTHING * size] = 0.0
+            for signs, u, weight in cell_nodes(affine.shape[1] - 1, _cell_of(sae, lines)):
+                x = affine[:, 0] + u @ affine[:, 1:].T
+                f = sae.activations_where(x, np.broadcast_to(signs, (len(x), len(signs))))
                 x_hat = f @ sae.W_dec + sae.b_dec
                 residual = x_hat - x
                 mass = probability * weight
@@ -86,3 +94,18 @@ def piecewise_parts(law: LawArrays, sae: Autoencoder) -> PiecewiseParts:
                 fires = (f > 0).astype(np.float64)
                 firing += (fires * mass[:, None]).T @ fires
     return PiecewiseParts(reconstruction, norm, activation, firing)
+
+
+def _cell_of(sae: Autoencoder, lines: Array) -> Callable[[Array], Cell[Array]]:
+    """Return what `cell_nodes` asks: around u, the signs of the breaks, and those that count."""
+    vanishes = ~lines.any(axis=1)
+
+    def cell_of(u: Array) -> Cell[Array]:
+        values = lines[:, 0] + lines[:, 1:] @ u
+        # On a break, as at a point of the law, nothing is chosen; beside it either side will do.
+        tied = 0.0 if len(u) == 0 else 1.0
+        signs = np.where(vanishes, 0.0, np.where(values == 0, tied, np.sign(values)))
+        counting = sae.breaks_beside(signs) & ~vanishes
+        return Cell(signs[counting, None] * lines[counting], signs)
+
+    return cell_of

@@ -8,7 +8,6 @@ gap [ONeill2024] remains, or the search has missed; min g then says how much is 
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from math import comb
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +16,7 @@ from scipy import optimize
 from solvers.autoencoders.autoencoder import Sae
 from solvers.autoencoders.objective import Objective
 from solvers.laws.arrays import law_arrays
-from solvers.losses.best_activations import LARGEST_SUPPORTS, best_activation_loss
+from solvers.losses.best_activations import best_activation_loss
 from solvers.losses.expected_loss import expected_loss_and_gradient
 from solvers.losses.parameters import ScaledProblem
 from solvers.losses.solution import Solution, Solved
@@ -33,8 +32,8 @@ _ITERATIONS = 2000
 # largest derivative along b_dec, in units of the data's size, of a b_dec that is the best.
 _SAME = 1e-9
 _REST = 1e-6
-# Cells times sets of active latents beyond which a bound would take seconds.
-_LARGEST_WORK = 3e5
+# Components times latents², about the number of cells, beyond which a bound would take seconds.
+_LARGEST_WORK = 10_000
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -168,13 +167,8 @@ class _Search:
         """Whether the best activations bound the loss, at a bearable price."""
         if self.objective.reconstruction != "squared" or self.objective.weight_decay:
             return False
-        n, d = self.atoms.shape
-        supports = sum(comb(n, size) for size in range(1, d + 1))
-        work = sum(
-            len(cubes.probability) * float(supports) ** (cubes.cube_dimension + 1)
-            for cubes in law_arrays(self.law).groups
-        )
-        return supports <= LARGEST_SUPPORTS and work <= _LARGEST_WORK
+        components = sum(len(cubes.probability) for cubes in law_arrays(self.law).groups)
+        return components * len(self.atoms) ** 2 <= _LARGEST_WORK
 
     def ends(self, starts: Iterable[Sae]) -> list[_End]:
         """Return where starts come to rest, up to the first that is proven to be the best."""

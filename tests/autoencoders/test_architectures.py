@@ -1,5 +1,6 @@
 """JumpReLU, TopK and Gated SAEs: exact figures against rational arithmetic and a grid."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,8 @@ from solvers.autoencoders.architectures import GatedSae, JumpReluSae, TopKSae
 from solvers.autoencoders.autoencoder import PARAMETERS, Autoencoder
 from solvers.autoencoders.frames import frame_sae
 from solvers.laws.arrays import law_arrays
-from solvers.laws.cell_quadrature import cell_nodes
+from solvers.laws.cell_quadrature import Cell, cell_nodes
+from solvers.laws.samples import Sampler
 from solvers.losses.expected_loss import co_firing
 from solvers.losses.piecewise_loss import piecewise_parts
 from tests.oracles.architectures import exact_figures, grid_figures
@@ -178,22 +180,71 @@ def test_what_is_not_defined_for_them_is_refused() -> None:
         expected_loss(law_from_dict({"sets": [1, 2]}), sae, Objective(0.1))
 
 
-def test_too_many_cells_are_refused_at_once() -> None:
-    rng = np.random.default_rng(0)
-    lines = np.column_stack([rng.normal(size=2000) / 9, rng.normal(size=(2000, 2))])
-    with pytest.raises(InputError, match="latents: expected fewer"):
-        next(iter(cell_nodes(lines)))
+def test_a_topk_sae_of_many_latents_is_cut_where_its_set_changes_only() -> None:
+    """The 24 active ones of 26: 351 lines; the sum of the set's activations against sampling."""
+    rng = np.random.default_rng(1)
+    base = Sae(rng.normal(size=(2, 26)), rng.normal(size=26), rng.normal(size=(26, 2)), [0, 0])
+    for k in (3, 24):
+        sae, law = TopKSae(base, k), law_arrays(load_law("independent"))
+        x = Sampler(law)(rng, 40_000)
+        f = sae.activations(x)
+        squared = ((f @ sae.W_dec - x) ** 2).sum(axis=1)
+        parts = piecewise_parts(law, sae)
+        for exact, sampled in (
+            (parts.reconstruction, squared),
+            (parts.activation.sum(), f.sum(1)),
+        ):
+            assert abs(exact - sampled.mean()) <= 4 * sampled.std() / 200
+
+
+def test_too_much_work_is_refused_before_it_begins() -> None:
+    wide = Sae(np.ones((2, 400)), np.zeros(400), np.ones((400, 2)), [0, 0])
+    with pytest.raises(
+        InputError, match=r"latents: expected components × .* got '25,728,160,000'"
+    ):
+        piecewise_parts(law_arrays(load_law("independent")), TopKSae(wide, 2))
     with pytest.raises(InputError, match="at most two amplitudes"):
-        next(iter(cell_nodes(np.ones((1, 4)))))
+        next(iter(cell_nodes(3, beside(np.ones((1, 4))))))
+
+
+def beside(lines: np.ndarray) -> Callable[[np.ndarray], Cell[np.ndarray]]:
+    """Return the cells of an arrangement of lines, with the signs on them."""
+
+    def cell_of(u: np.ndarray) -> Cell[np.ndarray]:
+        signs = np.where(lines[:, 0] + lines[:, 1:] @ u >= 0, 1.0, -1.0)
+        return Cell(signs[:, None] * lines, signs)
+
+    return cell_of
 
 
 def test_lines_along_the_edges_and_through_the_corners() -> None:
     """∫∫ of the indicator of u1 > u2 and u1 > 1/2, with coincident and vertical lines."""
     lines = np.array([[0.0, 1, -1], [0.0, 2, -2], [-0.5, 1, 0], [0.0, 1, 0], [-1.0, 0, 1]])
     total = sum(
-        float(weight @ ((u[:, 0] > u[:, 1]) & (u[:, 0] > 0.5))) for u, weight in cell_nodes(lines)
+        float(weight @ ((u[:, 0] > u[:, 1]) & (u[:, 0] > 0.5)))
+        for _, u, weight in cell_nodes(2, beside(lines))
     )
     assert total == pytest.approx(3 / 8, abs=1e-15)
+
+
+@pytest.mark.parametrize("k", [1, 2])
+def test_cells_cover_the_cube_once_and_integrate_quadratics(k: int) -> None:
+    """Many lines, among them equal ones, opposite ones and some through one point."""
+    rng = np.random.default_rng(k)
+    normals = rng.normal(size=(20, k))
+    lines = np.column_stack([-normals @ np.full(k, 0.4), normals])
+    lines[10:, 0] += rng.normal(size=10) / 3
+    lines = np.vstack([lines, lines[12:14], -lines[14:16], 1e-15 + lines[16:18]])
+    area, first, second = 0.0, np.zeros(k), np.zeros((k, k))
+    for signs, u, weight in cell_nodes(k, beside(lines)):
+        values = lines[:, 0] + u @ lines[:, 1:].T
+        assert (signs * values >= -1e-12).all()
+        area += weight.sum()
+        first += weight @ u
+        second += (weight[:, None] * u).T @ u
+    assert area == pytest.approx(1, abs=1e-13)
+    np.testing.assert_allclose(first, 1 / 2, atol=1e-13)
+    np.testing.assert_allclose(second, 1 / 4 + np.eye(k) / 12, atol=1e-13)
 
 
 def test_an_autoencoder_without_an_architecture_cannot_be_made() -> None:

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -273,10 +274,46 @@ def test_best_activations_in_three_dimensions_and_with_odd_atoms() -> None:
     assert best_activation_loss(law, sae, Objective(l1)) == pytest.approx(2 * one, abs=1e-14)
     with pytest.raises(InputError, match="reconstruction: expected 'squared'"):
         best_activation_loss(law, sae, Objective(l1, "relative"))
-    many = np.random.default_rng(0).normal(size=(60, 3))
-    wide = Sae(many.T, np.zeros(60), many, np.zeros(3))
-    with pytest.raises(InputError, match="latents: expected fewer than 60 in 3 dimensions"):
-        best_activation_loss(law, wide, Objective(0.0))
+    many = np.ones((3000, 3))
+    wide = Sae(many.T, np.zeros(3000), many, np.zeros(3))
+    with pytest.raises(InputError, match=r"latents: expected components × .* got '18,000,000'"):
+        best_activation_loss(law, wide, Objective(0.1))
+
+
+@pytest.mark.parametrize(("sets", "n"), [([3, 3], 6), ([3, 3], 9), ([2, 1], 10), ([2, 2], 24)])
+def test_best_activations_of_many_latents_in_many_dimensions(sets: list[int], n: int) -> None:
+    """Against nonnegative least squares at samples; progress ends where the law does."""
+    law = law_from_dict({"sets": sets})
+    rng = np.random.default_rng(n)
+    atoms = rng.normal(size=(n, law.dimension))
+    atoms[1], atoms[2] = atoms[0], -atoms[3]
+    sae = Sae(atoms.T, np.zeros(n), atoms, rng.normal(size=law.dimension) / 8)
+    told: list[tuple[int, int]] = []
+    exact = best_activation_loss(
+        law, sae, Objective(0.3), progress=lambda done, total: told.append((done, total))
+    )
+    x = Sampler(law_arrays(law))(rng, 1500)
+    losses = np.array([best_by_nnls(p - sae.b_dec, atoms, np.ones(n), 0.3) for p in x])
+    assert abs(exact - losses.mean()) <= 4 * losses.std() / np.sqrt(len(losses))
+    assert told == sorted(told)
+    assert told[-1] == (1000, 1000)
+
+
+def test_best_activations_where_more_atoms_meet_than_there_are_dimensions() -> None:
+    """(±1, ±1, ±1)/√3: faces of an octahedron, four at each corner; λ = 0 is degenerate, too."""
+    atoms = np.array(list(product((-1.0, 1.0), repeat=3))) / np.sqrt(3)
+    sae = Sae(atoms.T, np.zeros(8), atoms, np.zeros(3))
+    law = law_from_dict({"sets": [2, 1], "embedding": np.eye(3).tolist()})
+    assert best_activation_loss(law, sae, Objective(0.0)) == pytest.approx(0, abs=1e-15)
+    x = Sampler(law_arrays(law))(np.random.default_rng(0), 2000)
+    losses = np.array([best_by_nnls(p, atoms, np.ones(8), 0.3) for p in x])
+    exact = best_activation_loss(law, sae, Objective(0.3))
+    assert abs(exact - losses.mean()) <= 4 * losses.std() / np.sqrt(len(losses))
+    # Twice as many latents, each twice: nothing is gained, nothing counted twice.
+    twice = Sae(
+        np.hstack([atoms.T, atoms.T]), np.zeros(16), np.vstack([atoms, atoms]), np.zeros(3)
+    )
+    assert best_activation_loss(law, twice, Objective(0.3)) == pytest.approx(exact, rel=1e-13)
 
 
 def test_best_activations_at_points_among_six_atoms() -> None:
