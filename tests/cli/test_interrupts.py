@@ -65,7 +65,7 @@ SMALL = {
     "phase": ["shared", "--x", "l1=0.1:0.2:2", "--y", "onehot_probability=0:0.5:2",
               "--latents", "4", "--out", "{out}/x.csv"],
     "train": ["shared", "--latents", "2", "--l1", "0.1", "--save", "{out}"],
-    "verify": ["ratio"],
+    "verify": ["ratio", "--json"],
 }  # fmt: skip
 
 
@@ -143,4 +143,4 @@ def test_a_process_that_ignores_interrupts_goes_on() -> None:
     assert "SIG_IGN" in ignoring
     done = interrupted(ignoring, "sympy", *OPTIMUM, "--json")
     assert (done.returncode, done.stderr) == (0, "")
-    assert len(json.loads(done.stdout)["starts"]) == 4
+    assert len(json.loads(done.stdout)["starts"]) >= 4

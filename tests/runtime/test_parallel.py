@@ -31,7 +31,7 @@ def test_one_worker_or_one_piece_needs_no_process() -> None:
         with pool(workers, pieces) as executor:
             assert executor is None
     with (
-        pytest.raises(InputError, match="workers: expected a whole number ≥ 1, got 0"),
+        pytest.raises(InputError, match="workers: expected a whole number"),
         pool(0, 2),
     ):
         pass
