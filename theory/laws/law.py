@@ -12,7 +12,7 @@ from typing import Any
 import sympy
 
 from theory.exact.annotations import check_fields, checked
-from theory.exact.arguments import check_choice, check_list, check_whole
+from theory.exact.arguments import check_choice, check_list, check_type, check_whole
 from theory.exact.errors import InputError
 from theory.exact.numbers import Number, exact_number
 from theory.exact.symbols import CUBE
@@ -123,6 +123,8 @@ class Law:
 
     def __post_init__(self) -> None:
         check_fields(self)
+        for part in check_list("components", self.components, "a sequence of Component"):
+            check_type("components", part, Component)
         present = tuple(part for part in self.components if part.probability != 0)
         if not present:
             raise InputError(self.name, "at least one component of probability > 0")
