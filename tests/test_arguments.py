@@ -238,3 +238,12 @@ def test_what_is_no_number_in_range_is_refused(number: Any) -> None:
 def test_samples_of_another_shape_are_refused(x: Any) -> None:
     with pytest.raises(InputError, match=r"^x: expected"):
         frame_sae(0.0).activations(x)
+
+
+def test_elements_of_a_sequence_are_of_the_class_it_says() -> None:
+    with pytest.raises(InputError, match="components: expected a sequence of Component, got"):
+        Law((3,))  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=r"ids: expected a sequence of str, got \[3\]"):
+        verify([3])  # type: ignore[list-item]
+    with pytest.raises(InputError, match="ids: expected a sequence of str, got 'ratio'"):
+        verify("ratio")

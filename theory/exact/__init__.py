@@ -1,4 +1,4 @@
-"""Exact numbers, symbols and signs, strict JSON, and the one exception for bad input.
+"""Exact numbers, symbols and signs, strict JSON, checks of arguments, and the one exception.
 
 Imports nothing of this package; every room may import it.
 """

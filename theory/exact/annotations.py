@@ -5,7 +5,7 @@ function to that, `check_fields` a dataclass; limits, choices and shapes are che
 `theory.exact.arguments` where they matter.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from functools import cache, wraps
 from inspect import Parameter, signature
@@ -142,9 +142,10 @@ def _allows(option: Any, value: object) -> bool:  # noqa: PLR0911  # one answer 
     if kind is Callable or kind is getattr(Callable, "__origin__", None):
         return callable(value)
     if kind in (Sequence, list, tuple):
-        return _is_sequence(value)
+        return _is_sequence(value) and _holds(option, value)
     if kind is Iterable:
-        return isinstance(value, Iterable) and not isinstance(value, str | bytes)
+        text = isinstance(value, str | bytes)
+        return isinstance(value, Iterable) and not text and _holds(option, value)
     if not isinstance(kind, type) or kind.__module__.startswith("sympy"):
         return True
     try:
@@ -171,8 +172,29 @@ def _is_sequence(value: object) -> bool:
     return True
 
 
+def _element(option: Any) -> type | None:
+    """Return the class that every element of a sequence has to be of; None if any will do."""
+    arguments = [one for one in get_args(option) if one is not Ellipsis]
+    element = arguments[0] if len(arguments) == 1 else None
+    if not isinstance(element, type) or get_origin(element) is not None:
+        return None
+    # Numbers are read, and expressions too, by those who use them.
+    number = element in (bool, int, float, object) or element.__module__.startswith("sympy")
+    return None if number else element
+
+
+def _holds(option: Any, value: Any) -> bool:
+    """Tell whether a sequence's elements are of the class it says; an iterator is not used up."""
+    element = _element(option)
+    if element is None or isinstance(value, Iterator):
+        return True
+    return all(isinstance(one, element) for one in value)
+
+
 def _called(option: Any) -> str:
-    kind = get_origin(option) or option
+    kind, element = get_origin(option) or option, _element(option)
+    if element is not None and _CALLED.get(kind) == "a sequence":
+        return f"a sequence of {element.__name__}"
     if kind is Literal:
         return f"one of {', '.join(repr(value) for value in get_args(option))}"
     return _CALLED.get(kind) or with_article(getattr(kind, "__name__", str(kind)))
