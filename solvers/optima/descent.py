@@ -2,8 +2,9 @@
 
 "l-bfgs" is scipy's L-BFGS-B; "flow" is the gradient flow θ' = -∇L(θ) on the constraint manifold,
 what training with a vanishing rate and no noise does, integrated by scipy's BDF, for it is stiff.
-Both end in Newton steps with the exact Hessian on the manifold, which make the gradient vanish
-to rounding without leaving the basin.
+Both end in Newton steps with the exact Hessian on the manifold, until the next one is rounding.
+Where a gradient is small because the curvature is, the way down is followed to its end first, by
+Newton's method in a trust region; a descent whose end is not reached so has not come to rest.
 """
 
 from contextlib import suppress

@@ -44,11 +44,11 @@ class StationaryPoint(Solved):
     ----------
     solution : Solution
     kind : {"minimum", "valley", "saddle", "kink"}
-        A saddle has a negative eigenvalue, or is a kink from which a small push leads down.
-        Elsewhere, in a minimum no flat direction changes x̂
+        A saddle has a negative eigenvalue. Elsewhere, in a minimum no flat direction changes x̂
         or the penalty, and in a valley some does. A kink is a minimum without a gradient: a
-        latent's pre-activation vanishes on a whole component of the law, and small pushes, of
-        which some are tried, lead back.
+        latent's pre-activation vanishes on a whole component of the law, or an atom whose norm
+        is charged vanishes; across it some one-sided slope is not 0 and none that was tried is
+        negative, and small pushes, of which some are tried, lead back.
     eigenvalues : tuple of float
         Of the exact Hessian on the constraint manifold, in the live latents' parameters, in
         increasing order; in a kink, along the kink. In units in which the data's root mean

@@ -130,7 +130,11 @@ def test_one_sided_slopes_are_limits_of_differences(text: str) -> None:
 @pytest.mark.parametrize("l1", [0.05, 0.1, 0.5, 1.0, 2.0])
 @pytest.mark.parametrize("name", ["shared", "independent"])
 def test_nothing_is_listed_twice(name: str, l1: float) -> None:
-    """Two points of one loss, to 1e-7 of it, are further apart than any copy ever was."""
+    """Two points of one loss are further apart than any copy ever was.
+
+    Copies of old differed by up to 1e-9; true neighbours, as on the first data set at λ = 1
+    those in which a latent that is nearly constant gains what a dead one does not, by 2e-8.
+    """
     found = landscape(load_law(name), 4, Objective(l1))
     assert len(found.unsettled) < 0.1 * found.starts
     square = np.linspace(-1, 1, 21)
@@ -145,7 +149,7 @@ def test_nothing_is_listed_twice(name: str, l1: float) -> None:
         assert point.gradient < 1e-10
         own = point.sae.reconstruction(x)
         for other in found.points[:k]:
-            if abs(point.loss.total - other.loss.total) > 1e-7 * point.loss.total:
+            if abs(point.loss.total - other.loss.total) > 5e-9 * point.loss.total:
                 continue
             apart = min(np.abs(other.sae.reconstruction(x @ g.T) @ g - own).max() for g in turns)
             assert apart > 5e-3
