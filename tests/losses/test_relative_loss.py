@@ -188,7 +188,7 @@ def test_optimum_on_the_first_data_set() -> None:
 
 
 def test_optimum_on_the_second_data_set_is_below_zero_biases() -> None:
-    best = minimize_loss(load_law("independent"), 4, RELATIVE, Search(starts=2))
+    best = minimize_loss(load_law("independent"), 4, RELATIVE, Search(starts=2, limit=2))
     cost = 2 * 2**0.5 / 3
     assert best.total < 0.1 * cost - 0.01 * cost**2 / 4 - 5e-7
     components = components_from_specification({"sets": [2, 2]})
