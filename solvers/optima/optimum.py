@@ -74,6 +74,31 @@ class Optimum(Solved):
     interrupted: bool = False
 
     @property
+    def reconstruction(self) -> float:
+        """The error's part of the loss."""
+        return self.loss.reconstruction
+
+    @property
+    def sparsity(self) -> float:
+        """The penalty's part of the loss."""
+        return self.loss.sparsity
+
+    @property
+    def weight_decay(self) -> float:
+        """The weight decay's part of the loss."""
+        return self.loss.weight_decay
+
+    @property
+    def l1(self) -> float:
+        """E Σ f_i, whatever the penalty."""
+        return self.loss.l1
+
+    @property
+    def l0(self) -> float:
+        """Expected number of latents that fire."""
+        return self.loss.l0
+
+    @property
     def lower_bound(self) -> float:
         """No SAE of this width has a smaller loss, up to `lower_bound_error`."""
         return self.bound.value

@@ -369,10 +369,10 @@ def test_losses_of_two_conventions_cannot_be_compared() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"l1": 10**400}, "l1: expected a finite number, got 1000"),
-        ({"l1": "0.1"}, "l1: expected a finite number, got '0.1'"),
+        ({"l1": 10**400}, "l1: expected a finite number ≥ 0, got 1000"),
+        ({"l1": "0.1"}, "l1: expected a finite number ≥ 0, got '0.1'"),
         ({"l1": -0.1}, "l1: expected a finite number ≥ 0, got -0.1"),
-        ({"l1": float("nan")}, "l1: expected a finite number, got nan"),
+        ({"l1": float("nan")}, "l1: expected a finite number ≥ 0, got nan"),
         ({"l1": float("inf")}, "l1: expected a finite number"),
         ({"l1": True}, "l1: expected a finite number"),
         ({"l1": 0.1, "weight_decay": -1}, "weight_decay: expected"),

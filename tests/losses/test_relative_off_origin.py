@@ -13,7 +13,14 @@ import pytest
 import sympy
 from scipy import integrate
 
-from solvers import Objective, Sae, expected_loss, expected_loss_and_gradient, minimize_loss
+from solvers import (
+    Objective,
+    Sae,
+    Search,
+    expected_loss,
+    expected_loss_and_gradient,
+    minimize_loss,
+)
 from solvers.laws.arrays import law_arrays
 from solvers.laws.inverse_square_moments import reaches_origin
 from solvers.losses.relative_loss import tied_b_dec
@@ -186,7 +193,7 @@ def test_agrees_with_integration_along_rays_everywhere(seed: int) -> None:
 
 def test_minimisation_away_from_the_origin() -> None:
     law = parallelogram(np.array([[1, 0.25], [-0.5, 1]]), np.array([1, 0.5]))
-    best = minimize_loss(law, 2, RELATIVE, starts=2)
+    best = minimize_loss(law, 2, RELATIVE, Search(2, limit=2))
     assert 0 < best.total < 0.16
     at = best.sae
     rays = by_rays(np.array([[1, 0.25], [-0.5, 1]]), np.array([1, 0.5]), at)

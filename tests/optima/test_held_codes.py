@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from solvers import Objective, Sae, expected_loss, minimize_loss
+from solvers import Objective, Sae, Search, expected_loss, minimize_loss
 from solvers.optima.held_codes import follow_code, held_code
 from tests.oracles.held_codes import least_held_loss, named_atoms
 from tests.oracles.two_features import Numbers
@@ -47,7 +47,7 @@ def test_held_atoms_stay_and_their_loss_is_least() -> None:
     code = Code("skew", [(1, 0), ("3/5", "4/5"), (-1, 0), (0, -1)])
     held = held_code(law, code, objective)
     assert np.array_equal(held.sae.W_dec, np.array(code.atoms, dtype=np.float64))
-    assert minimize_loss(law, 4, objective, starts=8).total < held.loss.total
+    assert minimize_loss(law, 4, objective, Search(8, limit=8)).total < held.loss.total
     # An amortisation gap: the bound is of the best activations, which no encoder has.
     assert not held.proven
     assert held.lower_bound is not None

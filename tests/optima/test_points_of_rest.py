@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from solvers import Objective, Sae, expected_loss
+from solvers import Objective, Sae, Search, expected_loss
 from solvers.laws.arrays import law_arrays
 from solvers.losses.parameters import LossOfVector, ScaledProblem, pack
 from solvers.optima.descent import settle
@@ -59,7 +59,7 @@ CASES = [
 def test_slopes_at_every_listed_point(
     text: str, n: int, objective: Objective, initialisation: str
 ) -> None:
-    found = landscape(load_law(text), n, objective, starts=20, initialisation=initialisation)
+    found = landscape(load_law(text), n, objective, Search(20), initialisation=initialisation)
     assert found.points
     for point in found.points:
         slopes = np.array([*one_sided_differences(found, point.sae, 60)])
@@ -74,7 +74,7 @@ def test_slopes_at_every_point_of_a_whole_landscape(
 ) -> None:
     for seed in (0, 1):
         found = landscape(
-            load_law(text), n, objective, starts=256, seed=seed, initialisation=initialisation
+            load_law(text), n, objective, Search(256, seed), initialisation=initialisation
         )
         for point in found.points:
             slopes = np.array([*one_sided_differences(found, point.sae, 500)])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import sympy
 
-from solvers import Objective, Sae, expected_loss, minimize_loss
+from solvers import Objective, Sae, Search, expected_loss, minimize_loss
 from solvers.bounds.certificate import certify
 from solvers.bounds.radial_bound import lower_bound
 from solvers.losses.best_activations import best_activation_loss
@@ -86,7 +86,7 @@ def test_searches_scale(law: Law, scale: sympy.Rational) -> None:
     c = float(scale)
     large, objective, scaled = moved_law(law, scale), Objective(L), Objective(L * c)
     one, other = (
-        minimize_loss(data, 3, at, starts=3) for data, at in ((law, objective), (large, scaled))
+        minimize_loss(data, 3, at, Search(3, limit=3)) for data, at in ((law, objective), (large, scaled))
     )
     assert other.total == pytest.approx(c**2 * one.total, rel=1e-9)
     assert other.lower_bound == pytest.approx(c**2 * one.lower_bound, rel=1e-9)
@@ -104,7 +104,7 @@ def test_searches_do_not_see_where_the_data_lie(law: Law) -> None:
     away, objective = moved_law(law, 1, SHIFT), Objective(L)
     for seed in range(3):
         one, other = (
-            minimize_loss(data, 3, objective, starts=1, seed=seed) for data in (law, away)
+            minimize_loss(data, 3, objective, Search(1, seed, limit=1)) for data in (law, away)
         )
         assert other.converged == one.converged
         assert other.total == pytest.approx(one.total, rel=1e-9)
@@ -129,8 +129,8 @@ def test_far_from_zero_the_second_data_set_is_still_solved() -> None:
 
 @pytest.mark.parametrize(("scale", "shift"), [(3, (0, 0)), (1, SHIFT)])
 def test_the_landscape_is_carried_along(law: Law, scale: int, shift: tuple[int, int]) -> None:
-    base = landscape(law, 2, Objective(L), starts=12)
-    moved = landscape(moved_law(law, scale, shift), 2, Objective(L * scale), starts=12)
+    base = landscape(law, 2, Objective(L), Search(12))
+    moved = landscape(moved_law(law, scale, shift), 2, Objective(L * scale), Search(12))
     assert moved.symmetries == base.symmetries
     assert [(p.kind, p.count, p.dead, p.flat) for p in moved.points] == [
         (p.kind, p.count, p.dead, p.flat) for p in base.points
