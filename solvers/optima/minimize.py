@@ -217,7 +217,8 @@ def minimize_from(
             )  # fmt: skip
         vector, largest = found.x, float(np.abs(problem.loss(found.x)[1]).max())
         squared = problem.loss.objective.reconstruction == "squared"
-        if squared and dense and found.nit < max_iterations:
+        # With a gradient beyond the data's own size, or none, there is no rest nearby.
+        if squared and dense and found.nit < max_iterations and largest < 1:
             rest = newton(problem.loss, on_manifold(problem.loss, vector))
             if not (rest.settled or largest <= tolerance):
                 rest = settle(problem.loss, on_manifold(problem.loss, vector), push=False)
