@@ -15,6 +15,7 @@ from solvers.optima.minimize import Candidate, check_width, minimize_loss
 from solvers.optima.optimum import Optimum
 from solvers.optima.polish import Polished, polish
 from solvers.optima.search import Search
+from solvers.runtime.arguments import checked
 from solvers.runtime.parallel import each_result
 from theory.codes.code import codes_of
 from theory.laws.law import Law
@@ -31,6 +32,7 @@ _ALIKE = 1e-12
 _DEFAULT = Search()
 
 
+@checked
 def best_known(
     law: Law,
     width: int,

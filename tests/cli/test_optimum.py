@@ -63,7 +63,7 @@ def test_an_interrupt_prints_the_best_so_far(
 ) -> None:
     from solvers.cli.main import main  # noqa: PLC0415
 
-    interrupt_when(monkeypatch, done=3)
+    interrupt_when(monkeypatch, done=5)
     assert main([*map(str, PLAIN), "--json"]) == 130
     document = json.loads(capsys.readouterr().out)
     assert document["interrupted"]

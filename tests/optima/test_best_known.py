@@ -163,7 +163,7 @@ def test_another_stationary_point_counts(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_a_law_without_codes_has_random_starts() -> None:
-    from theory.laws.law import shared_amplitudes  # noqa: PLC0415
+    from theory.laws.presets import shared_amplitudes  # noqa: PLC0415
 
     law = shared_amplitudes([("1/3", 1, 1), ("2/3", 2, 4)])
     assert best_known(law, 2, Objective(0.1), Search(2, limit=2)).found == "best of 2 starts"

@@ -86,7 +86,8 @@ def test_searches_scale(law: Law, scale: sympy.Rational) -> None:
     c = float(scale)
     large, objective, scaled = moved_law(law, scale), Objective(L), Objective(L * c)
     one, other = (
-        minimize_loss(data, 3, at, Search(3, limit=3)) for data, at in ((law, objective), (large, scaled))
+        minimize_loss(data, 3, at, Search(3, limit=3))
+        for data, at in ((law, objective), (large, scaled))
     )
     assert other.total == pytest.approx(c**2 * one.total, rel=1e-9)
     assert other.lower_bound == pytest.approx(c**2 * one.lower_bound, rel=1e-9)

@@ -305,7 +305,7 @@ BAD = [
     (["derive", "shared", "--code", "{dir}/text.json"], "expected a list of atoms"),
     (["derive", "nolaw", "--code", "diagonal"], "law: expected a preset"),
     (["derive", "shared", "--code", "diagonal", "--l1", "-1"], "--l1: expected a number > 0"),
-    (["derive", "weight-decay", "--out", "{dir}/text.json"], "expected a folder; this is a file"),
+    (["derive", "weight-decay", "--out", "{dir}/text.json"], "expected a folder, this is a file"),
 ]
 
 

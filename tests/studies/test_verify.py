@@ -233,7 +233,7 @@ def test_the_command_prints_a_claim_before_the_next_is_begun(
             yield claim
             assert f"{name}: " in capsys.readouterr().out
 
-    monkeypatch.setattr("solvers.cli.commands.verified", claims)
+    monkeypatch.setattr("solvers.cli.verify.verified", claims)
     assert main(["verify", "ratio"]) == 0
 
 

@@ -115,7 +115,7 @@ def check_annotated(name: str, value: object, annotation: Any) -> Any:
     >>> check_annotated("l1", "x", float | None)
     Traceback (most recent call last):
     ...
-    theory.exact.errors.InputError: l1: expected a number or None, got 'x'
+    theory.exact.errors.InputError: l1: expected a finite number or None, got 'x'
     """
     union = get_origin(annotation) in (Union, UnionType)
     options = get_args(annotation) if union else (annotation,)

@@ -66,6 +66,7 @@ def soft_threshold() -> SoftThreshold:
     )
 
 
+@checked
 def orthogonal_frame_loss(code: Code, law: Law, witness: Witness | None = None) -> Expectation:
     """Return the least loss of a code of atoms ±u_1, ..., ±u_d on a law, b_dec = 0.
 
