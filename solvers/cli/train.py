@@ -23,7 +23,7 @@ from solvers.cli.options import (
 )
 from solvers.optima.train import STARTS, Schedule, train
 from solvers.presentation.results import training_document, training_text
-from theory.exact.errors import InputError
+from theory.exact.errors import UnwritableFileError
 
 EXAMPLES = (
     "sae-theory train shared --latents 4 --l1 0.1 --samples 2e4 --save trained",
@@ -70,7 +70,7 @@ def run(options: argparse.Namespace) -> int:
         try:
             options.save.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise InputError(options.save, f"a folder: {error.strerror}") from None
+            raise UnwritableFileError.because(options.save, error) from None
     schedule = Schedule(**{field.name: getattr(options, field.name) for field in fields(Schedule)})
     with progress_of(options, "steps", schedule.steps) as progress:
         training = train(

@@ -130,8 +130,8 @@ def test_while_working(
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_the_best_so_far_is_printed(workers: str) -> None:
     arguments = [argument for argument in OPTIMUM if argument != "--quiet"]
-    # The descents from two codes are counted too.
-    done = interrupted(WHILE_WORKING, "4", *arguments, "--workers", workers, "--json")
+    # The descents from four choices of two atoms of the codes come first, and are counted too.
+    done = interrupted(WHILE_WORKING, "6", *arguments, "--workers", workers, "--json")
     assert done.returncode == 130
     assert done.stderr == ""
     document = json.loads(done.stdout)
