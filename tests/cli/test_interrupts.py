@@ -14,7 +14,9 @@ import pytest
 
 from solvers.cli.dispatch import commands
 from solvers.cli.main import main
+from solvers.optima.best_known import code_saes
 from solvers.runtime.progress import ProgressLine
+from theory import load_law
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 
@@ -130,8 +132,9 @@ def test_while_working(
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_the_best_so_far_is_printed(workers: str) -> None:
     arguments = [argument for argument in OPTIMUM if argument != "--quiet"]
-    # The descents from four choices of two atoms of the codes come first, and are counted too.
-    done = interrupted(WHILE_WORKING, "6", *arguments, "--workers", workers, "--json")
+    # The descents from choices of the codes' atoms come first, and are counted too.
+    descents = len(list(code_saes(load_law("shared"), 2, 0.1)))
+    done = interrupted(WHILE_WORKING, str(descents + 2), *arguments, "--workers", workers, "--json")
     assert done.returncode == 130
     assert done.stderr == ""
     document = json.loads(done.stdout)
