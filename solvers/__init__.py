@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from solvers.autoencoders.checkpoints.load import find_checkpoints as find_checkpoints
     from solvers.autoencoders.checkpoints.load import load_checkpoint as load_checkpoint
     from solvers.autoencoders.checkpoints.load import load_checkpoints as load_checkpoints
+    from solvers.autoencoders.conventions import Convention as Convention
+    from solvers.autoencoders.conventions import convention as convention
+    from solvers.autoencoders.conventions import convert_l1 as convert_l1
     from solvers.autoencoders.frames import frame_sae as frame_sae
-    from solvers.autoencoders.objective import Convention as Convention
     from solvers.autoencoders.objective import Objective as Objective
-    from solvers.autoencoders.objective import convention as convention
-    from solvers.autoencoders.objective import convert_l1 as convert_l1
     from solvers.bounds.certificate import Certificate as Certificate
     from solvers.bounds.certificate import certify as certify
     from solvers.bounds.radial_bound import LowerBound as LowerBound
@@ -74,7 +74,8 @@ _HOMES = {
     "solvers.autoencoders.autoencoder": "Autoencoder Origin Sae",
     "solvers.autoencoders.checkpoints.load": "find_checkpoints load_checkpoint load_checkpoints",
     "solvers.autoencoders.frames": "frame_sae",
-    "solvers.autoencoders.objective": "Convention Objective convention convert_l1",
+    "solvers.autoencoders.conventions": "Convention convention convert_l1",
+    "solvers.autoencoders.objective": "Objective",
     "solvers.bounds.certificate": "Certificate certify",
     "solvers.bounds.radial_bound": "LowerBound lower_bound",
     "solvers.losses.best_activations": "best_activation_loss",

@@ -83,11 +83,29 @@ def arrows() -> Counter[tuple[str, str]]:
 
 
 def sentence(room: str) -> str:
-    """Return the first line of a room's `__init__`."""
+    """Return what a room holds, as its `__init__` says first."""
+    return described(room).partition(" Imports ")[0]
+
+
+def public_names(room: str) -> list[str]:
+    """Return the names of a room that other rooms, or a wing's own `__init__`, import."""
+    names: set[str] = set()
+    doors = {wing: ROOT / wing / "__init__.py" for wing in ("theory", "solvers")}
+    for name, path in {**modules(), **doors}.items():
+        if room_of(name) == room:
+            continue
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.ImportFrom) and room_of(node.module or "") == room:
+                names |= {alias.name for alias in node.names}
+    return sorted(names, key=lambda name: (name.casefold(), name))
+
+
+def described(room: str) -> str:
+    """Return what a room's `__init__` says, on one line."""
     page = ROOT.joinpath(*room.split("."), "__init__.py")
     text = ast.get_docstring(ast.parse(page.read_text("utf-8")))
     assert text, f"{page}: expected a paragraph that says what the room holds"
-    return text.split("\n\n")[0].replace("\n", " ")
+    return " ".join(text.split())
 
 
 def members(room: str) -> list[str]:
@@ -158,6 +176,13 @@ def api_page() -> str:
 
 def _folder(room: str) -> str:
     return room.replace(".", "/") + "/"
+
+
+def public_sentence(room: str) -> str:
+    """Return the last sentence of a room's `__init__`, which a test compares."""
+    return (
+        "Public names: " + (", ".join(f"`{name}`" for name in public_names(room)) or "none") + "."
+    )
 
 
 PAGES = {"architecture.md": architecture_page, "api.md": api_page}

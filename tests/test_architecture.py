@@ -8,7 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.architecture import DOCS, PAGES, ROOMS, ROOT, arrows, imports, modules, room_of
+from tests.architecture import (
+    DOCS,
+    PAGES,
+    ROOMS,
+    ROOT,
+    arrows,
+    described,
+    imports,
+    modules,
+    public_sentence,
+    room_of,
+)
 
 THIRD_PARTY = {
     "theory": {"sympy"},
@@ -128,3 +139,10 @@ def test_nobody_takes_a_message_apart() -> None:
         }
         # Without arguments, `split` only finds the white space.
         assert texts <= {"str(error).split"}, name
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_says_what_it_holds_what_it_imports_and_its_public_names(room: str) -> None:
+    text = described(room)
+    assert " Imports " in text
+    assert text.endswith(public_sentence(room)), public_sentence(room)

@@ -18,8 +18,8 @@ from solvers import InputError, Objective, Sae
 from solvers.autoencoders.architectures import GatedSae, JumpReluSae, TopKSae
 from solvers.autoencoders.autoencoder import Origin
 from solvers.autoencoders.checkpoints.load import find_checkpoints
+from solvers.autoencoders.conventions import CONVENTIONS, Convention, convention, convert_l1
 from solvers.autoencoders.frames import frame_sae
-from solvers.autoencoders.objective import CONVENTIONS, Convention, convention, convert_l1
 from solvers.bounds.certificate import certify
 from solvers.bounds.radial_bound import lower_bound
 from solvers.losses.best_activations import best_activation_loss

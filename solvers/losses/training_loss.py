@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 from solvers.autoencoders.architectures import GatedSae
 from solvers.autoencoders.autoencoder import Autoencoder
-from solvers.autoencoders.objective import CONVENTIONS, Objective
+from solvers.autoencoders.conventions import CONVENTIONS
+from solvers.autoencoders.objective import Objective
 from solvers.laws.arrays import law_arrays
 from solvers.losses.expected_loss import expected_loss
 from solvers.runtime.arguments import checked

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solvers.autoencoders.autoencoder import Autoencoder, Sae
-from solvers.autoencoders.objective import CONVENTIONS, Objective
+from solvers.autoencoders.conventions import CONVENTIONS
+from solvers.autoencoders.objective import Objective
 from solvers.laws.arrays import law_arrays
 from solvers.losses.best_activations import best_activation_loss
 from solvers.losses.expected_loss import ExpectedLoss, expected_loss

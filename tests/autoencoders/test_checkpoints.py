@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from solvers import InputError, Objective, expected_loss, load_checkpoint
-from solvers.autoencoders.objective import CONVENTIONS
+from solvers.autoencoders.conventions import CONVENTIONS
 from solvers.losses.expected_loss import ExpectedLoss
 from solvers.losses.training_loss import training_loss
 from tests.autoencoders.checkpoint_cases import MANIFEST, ONE, RELU, STANDARD, TRAINED, weights_of

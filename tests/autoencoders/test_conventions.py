@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from solvers import InputError, Objective, Sae, expected_loss, load_checkpoint
-from solvers.autoencoders.objective import CONVENTIONS, Convention, convention, convert_l1
+from solvers.autoencoders.conventions import CONVENTIONS, Convention, convention, convert_l1
 from theory import law_from_dict, one_hot_sets
 
 DATA = Path(__file__).parents[1] / "data" / "trained"

@@ -134,7 +134,9 @@ def test_the_best_so_far_is_printed(workers: str) -> None:
     arguments = [argument for argument in OPTIMUM if argument != "--quiet"]
     # The descents from choices of the codes' atoms come first, and are counted too.
     descents = len(list(code_saes(load_law("shared"), 2, 0.1)))
-    done = interrupted(WHILE_WORKING, str(descents + 2), *arguments, "--workers", workers, "--json")
+    done = interrupted(
+        WHILE_WORKING, str(descents + 2), *arguments, "--workers", workers, "--json"
+    )
     assert done.returncode == 130
     assert done.stderr == ""
     document = json.loads(done.stdout)
