@@ -4,7 +4,8 @@ Nobody needs to know the cells beforehand. Take any point: its cell is where som
 stay ≥ 0, and it can say which. Cut the square along those that cross it; the part that lies in
 the cell is integrated, the others wait with points of their own. So only cells that the square
 meets are ever looked at, and every part of the square is counted once. A rule of two nodes an
-interval, three a triangle, is exact for quadratics.
+interval, three a triangle, is exact for quadratics. Every step integrates a part, or halves one
+whose point fell on a border, so that it ends.
 """
 
 from collections.abc import Callable, Iterator
@@ -24,6 +25,8 @@ _NODES = np.array([0.5 - np.sqrt(3) / 6, 0.5 + np.sqrt(3) / 6])
 _TRIANGLE = np.array([[2 / 3, 1 / 6, 1 / 6], [1 / 6, 2 / 3, 1 / 6], [1 / 6, 1 / 6, 2 / 3]])
 # Parts smaller than this are left out: rounding makes them where lines coincide.
 _NOTHING = 1e-15
+# Rounding in an affine function on the cube, as a share of the sum of its coefficients' sizes.
+_ROUNDING = 4e-15
 #: More parts than this would take minutes.
 LARGEST_CELLS = 10**6
 
@@ -93,16 +96,22 @@ def cell_nodes(k: int, cell_of: Callable[[Array], Cell[What]]) -> Iterator[Nodes
         point = _inside(corners)
         bounds, what = cell_of(point)
         # The point may miss its own cell by rounding.
-        slack = bounds[:, 0] + bounds[:, 1:] @ point
-        at_corners = bounds[:, 0] - np.minimum(slack, 0.0) + corners @ bounds[:, 1:].T
-        part = corners
-        for bound in np.flatnonzero((at_corners < 0).any(axis=0)):
-            values = (part - point) @ bounds[bound, 1:] + max(slack[bound], 0.0)
-            part, outside = _cut(part, values)
-            if _size(outside) > _NOTHING:
-                waiting.append(outside)
-        if _size(part) > 0:
+        slack = np.maximum(bounds[:, 0] + bounds[:, 1:] @ point, 0.0)
+        part, others = corners, []
+        for bound, room in zip(bounds, slack, strict=True):
+            values = (part - point) @ bound[1:] + room
+            # What is 0 but for rounding is no crossing; a convex part has two others at most.
+            values[np.abs(values) <= _ROUNDING * np.abs(bound).sum()] = 0.0
+            if (values < 0).any():
+                part, outside = _cut(part, values)
+                others.append(outside)
+        if _size(part) > _NOTHING:
             yield Nodes(what, *_quadrature(part))
+        else:
+            # Rounding has found a cell of no size; each half asks at another point.
+            axis = np.argmax(np.ptp(corners, axis=0))
+            others = list(_cut(corners, corners[:, axis] - point[axis]))
+        waiting += [other for other in others if _size(other) > _NOTHING]
         parts += 1
         if parts > LARGEST_CELLS:
             raise InputError("latents", f"so few that the data meet at most {LARGEST_CELLS} cells")

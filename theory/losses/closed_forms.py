@@ -260,8 +260,11 @@ def tie_probability_for_every_l1(
             next(chamber.value for chamber in chambers if chamber.high >= high)
             for chambers in both
         )
-        solutions = sympy.solve(one - two, ONEHOT_PROBABILITY, check=False)
-        ties += [Chamber(low, high, sympy.cancel(tie)) for tie in solutions]
+        # Probabilities are linear in q, and so are the losses; both are the zero code's at last.
+        difference = sympy.Poly(sympy.expand(one - two), ONEHOT_PROBABILITY)
+        if not difference.is_ground:
+            slope, constant = difference.all_coeffs()
+            ties.append(Chamber(low, high, sympy.cancel(-constant / slope)))
         low = high
     return tuple(ties)
 
