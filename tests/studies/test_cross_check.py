@@ -425,11 +425,13 @@ def test_long_atoms_of_other_architectures_are_judged_at_norm_one() -> None:
 
 def test_an_sae_that_found_more_than_the_starts_counts_for_the_others() -> None:
     law, objective = law_from_dict({"sets": [3, 2]}), Objective(l1=0.8)
-    found = minimize_loss(law, 4, objective, Search(starts=24, seed=3)).sae
-    poor = minimize_loss(law, 4, objective, Search(starts=1, seed=0)).sae
+    found = minimize_loss(law, 4, objective, Search(starts=24, seed=3, limit=24)).sae
+    poor = minimize_loss(law, 4, objective, Search(starts=1, seed=0, limit=1)).sae
     for order in ((found, poor), (poor, found)):
         checks = cross_check_all(
-            law, [(str(i), sae, objective) for i, sae in enumerate(order)], Search(starts=1)
+            law,
+            [(str(i), sae, objective) for i, sae in enumerate(order)],
+            Search(starts=1, limit=1),
         )
         optima = [check.optimum for _, check in checks]
         assert optima[0] is not None
