@@ -27,7 +27,7 @@ class Origin:
     ----------
     library : str
     convention : str
-        A name in `solvers.autoencoders.conventions.CONVENTIONS`, or "" if the loss is none of them.
+        A name in `CONVENTIONS` of `solvers.autoencoders.conventions`; "" if it is none of them.
     loss : {"", "objective", "gated", "l0", "squared", "unexplained variance"}
         Which loss of `solvers.losses.training_loss` it was trained on, "" if the file does not say
         or it is none of them.

@@ -1,4 +1,4 @@
-"""Best activations where cells touch, coincide or have no size: values, and how many are looked at."""
+"""Best activations where cells touch or have no size: values, and how many are looked at."""
 
 from collections.abc import Callable
 from itertools import combinations
