@@ -37,7 +37,8 @@ ROOMS = (
 )
 
 
-def imports(path: Path) -> set[str]:
+@cache
+def imports(path: Path) -> frozenset[str]:
     """Return what a file imports, wherever in it, as dotted names."""
     found: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
@@ -49,7 +50,7 @@ def imports(path: Path) -> set[str]:
             # `from package import module` names a module; `from module import name` does not.
             inner = {f"{module}.{alias.name}" for alias in node.names}
             found |= {name for name in inner if is_module(name)} or {module}
-    return found
+    return frozenset(found)
 
 
 def is_module(name: str) -> bool:

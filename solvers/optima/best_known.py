@@ -35,7 +35,7 @@ _DEFAULT = Search()
 @checked
 def best_known(
     law: Law,
-    width: int,
+    n_latents: int,
     objective: Objective,
     search: Search = _DEFAULT,
     *,
@@ -47,7 +47,7 @@ def best_known(
     Parameters
     ----------
     law : Law
-    width : int ≥ 1
+    n_latents : int ≥ 1
         Number of latents.
     objective : Objective
     search : Search, optional
@@ -74,18 +74,18 @@ def best_known(
     >>> round(best.total, 9), best.attained, best.found
     (0.649915823, True, 'from the diagonal code')
     """
-    check_width(width)
+    check_width(n_latents)
     objective.check_has_minimum()
     others = {} if others is None else others
-    key = (law, width, objective)
+    key = (law, n_latents, objective)
     if known is not None and key in known:
         best = known[key]
         for name, end in others.items():
             best = better(best, name, end)
     else:
         own = (Candidate(name, end.solution, end.converged) for name, end in others.items())
-        candidates = chain(_from_codes(law, width, objective, search), own)
-        best = minimize_loss(law, width, objective, search, candidates=candidates)
+        candidates = chain(_from_codes(law, n_latents, objective, search), own)
+        best = minimize_loss(law, n_latents, objective, search, candidates=candidates)
     if known is not None and not best.interrupted:
         known[key] = best
     return best
@@ -107,9 +107,11 @@ def better(optimum: Optimum, found: str, end: Polished) -> Optimum:
     return optimum
 
 
-def _from_codes(law: Law, width: int, objective: Objective, search: Search) -> Iterator[Candidate]:
+def _from_codes(
+    law: Law, n_latents: int, objective: Objective, search: Search
+) -> Iterator[Candidate]:
     """Yield the stationary points that SAEs of the law's codes descend to, in order."""
-    starts = list(code_saes(law, width, objective.l1))
+    starts = list(code_saes(law, n_latents, objective.l1))
     saes = [sae for _, sae in starts]
     ends: dict[int, Polished] = {}
     place = 0
@@ -126,7 +128,7 @@ def _polish(law: Law, objective: Objective, sae: Sae) -> Polished:
     return polish(law, sae, objective)
 
 
-def code_saes(law: Law, width: int, l1: float) -> Iterator[tuple[str, Sae]]:
+def code_saes(law: Law, n_latents: int, l1: float) -> Iterator[tuple[str, Sae]]:
     """Yield SAEs of a width that soft-threshold along a law's codes, with the code's name.
 
     Of a code with fewer atoms than latents some atoms have several latents; of one with more,
@@ -139,16 +141,17 @@ def code_saes(law: Law, width: int, l1: float) -> Iterator[tuple[str, Sae]]:
     ['axis-aligned', 'diagonal', 'axis-aligned and diagonal']
     """
     named = {code.name: np.array(code.atoms, dtype=np.float64) for code in codes_of(law)}
-    if len(named) > 1 and sum(map(len, named.values())) <= width:
+    if len(named) > 1 and sum(map(len, named.values())) <= n_latents:
         named[" and ".join(named)] = np.vstack(list(named.values()))
     for name, atoms in named.items():
         count = len(atoms)
-        firsts = [0] if count <= width else range(0, count, -(-count // _CHOICES))
+        firsts = [0] if count <= n_latents else range(0, count, -(-count // _CHOICES))
         for first in firsts:
-            yield name, code_sae(atoms[(first + np.arange(min(count, width))) % count], width, l1)
+            chosen = (first + np.arange(min(count, n_latents))) % count
+            yield name, code_sae(atoms[chosen], n_latents, l1)
 
 
-def code_sae(atoms: Array, width: int, l1: float, b_dec: Sequence[float] = ()) -> Sae:
+def code_sae(atoms: Array, n_latents: int, l1: float, b_dec: Sequence[float] = ()) -> Sae:
     """Return an SAE that soft-thresholds along atoms, filled up with the same ones.
 
     Examples
@@ -156,7 +159,7 @@ def code_sae(atoms: Array, width: int, l1: float, b_dec: Sequence[float] = ()) -
     >>> code_sae(np.array([[1.0], [-1.0]]), 3, 0.1).b_enc.tolist()
     [-0.025, -0.05, -0.025]
     """
-    index = np.arange(width) % len(atoms)
+    index = np.arange(n_latents) % len(atoms)
     # Latents of one atom share its activation.
     share = np.bincount(index)[index]
     filled = atoms[index]

@@ -17,6 +17,7 @@ from tests.plane_cases import best_loss, plane_law, random_angles
 from theory import Component, Law, load_law
 
 
+@pytest.mark.slow
 def test_the_bound_for_every_b_dec() -> None:
     """With three atoms b_dec ≠ 0 is better; no dictionary, b_dec or SAE beats the bound."""
     law, objective = load_law("shared"), Objective(l1=0.5)

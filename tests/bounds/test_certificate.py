@@ -194,6 +194,7 @@ def test_both_sides_on_random_laws(seed: int) -> None:
     assert found.optimum <= losses.min() + 1e-12
 
 
+@pytest.mark.slow
 def test_a_turned_and_scaled_law_has_the_same_certificate() -> None:
     """x → 2 R x with λ → 2 λ multiplies every loss by 4."""
     cosine, sine = sympy.Rational(3, 5), sympy.Rational(4, 5)

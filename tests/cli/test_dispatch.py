@@ -77,7 +77,14 @@ def test_help_shows_defaults_choices_and_examples(
             assert choices in shown
 
 
-@pytest.mark.parametrize("example", [e for name in COMMANDS for e in module_of(name).EXAMPLES])
+@pytest.mark.parametrize(
+    "example",
+    [
+        pytest.param(example, marks=pytest.mark.slow if number else ())
+        for name in COMMANDS
+        for number, example in enumerate(module_of(name).EXAMPLES)
+    ],
+)
 def test_examples_work(
     example: str,
     tmp_path: Path,

@@ -83,6 +83,7 @@ def test_certificate(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(capsys, *CERTIFIED, "--claimed", "0.0893977137")[0] == 0
 
 
+@pytest.mark.slow
 def test_an_interrupted_certificate(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

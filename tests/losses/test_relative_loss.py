@@ -189,6 +189,7 @@ def test_optimum_on_the_first_data_set() -> None:
     np.testing.assert_allclose(np.abs(best.sae.W_dec), cost, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_optimum_on_the_second_data_set_is_below_zero_biases() -> None:
     best = minimize_loss(load_law("independent"), 4, RELATIVE, Search(starts=1, limit=1))
     cost = 2 * 2**0.5 / 3

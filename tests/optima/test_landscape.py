@@ -267,6 +267,7 @@ def test_flow_past_dead_latents() -> None:
     assert np.isfinite(end.gradient)
 
 
+@pytest.mark.slow
 def test_flow_goes_where_small_euler_steps_go() -> None:
     law = load_law("shared")
     problem = ScaledProblem.of(law_arrays(law), OBJECTIVE, 2)
@@ -281,6 +282,7 @@ def test_flow_goes_where_small_euler_steps_go() -> None:
     assert problem.loss(vector)[0] == pytest.approx(problem.loss(end.vector)[0], abs=1e-7)
 
 
+@pytest.mark.slow
 def test_other_objectives() -> None:
     law = load_law("shared")
     april = Objective(L, sparsity="decoder-norm", decoder="free")

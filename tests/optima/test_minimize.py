@@ -78,6 +78,7 @@ def test_gradient_of_the_constrained_vector(seed: int) -> None:
     assert value == pytest.approx(exact, rel=1e-14)
 
 
+@pytest.mark.slow
 def test_more_latents_never_cost_more() -> None:
     law, objective = load_law("independent"), Objective(l1=L)
     totals = [minimize_loss(law, n, objective, Search(starts=16)).total for n in (3, 4, 6)]

@@ -49,7 +49,13 @@ def one_sided_differences(found: Landscape, sae: Sae, draws: int) -> Iterator[fl
 CASES = [
     ("shared", 4, Objective(L), "kaiming"),
     ("shared", 4, Objective(L, sparsity="decoder-norm", decoder="free"), "uniform"),
-    ("shared", 3, Objective(L, decoder="free", weight_decay=0.01), "uniform"),
+    pytest.param(
+        "shared",
+        3,
+        Objective(L, decoder="free", weight_decay=0.01),
+        "uniform",
+        marks=pytest.mark.slow,
+    ),
     ("independent", 3, Objective(0.5), "uniform"),
     ("two-features:first_alone=0.4,second_alone=0.1,both=0.4", 2, Objective(L), "kaiming"),
 ]

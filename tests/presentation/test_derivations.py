@@ -33,7 +33,7 @@ from theory.derivations.topics import FORMATS, TOPICS
 from theory.exact.numbers import exact_number
 
 #: Topics that are derived in a second or two; the others are tested with the marker slow.
-FAST = ("setting", "radial-bound", "weight-decay", "relative-loss", "many-pairs", "exact-loss")
+FAST = ("setting", "weight-decay", "relative-loss", "many-pairs", "exact-loss")
 ALL = [topic if topic in FAST else pytest.param(topic, marks=pytest.mark.slow) for topic in TOPICS]
 
 
@@ -206,6 +206,7 @@ def test_atoms_of_a_file_are_brought_to_norm_one(tmp_path: Path) -> None:
     assert load_code(str(path), law).atoms == load_code("axis-aligned", law).atoms
 
 
+@pytest.mark.slow
 def test_an_asymmetric_law_is_told_that_b_dec_may_do_better() -> None:
     law = load_law("shared")
     lopsided = law_from_dict({"sets": [2, 2], "probabilities": [["1/2", "1/6"], ["1/12", "1/4"]]})
@@ -248,6 +249,7 @@ def test_own_derivations_in_any_unit(law: str, code: str, l1: str, loss: str) ->
     assert at_l1 == exact_number(loss, "loss")
 
 
+@pytest.mark.slow
 def test_own_derivations_with_magnitudes_in_between() -> None:
     data = load_law("independent:amplitude=3,magnitude_correlation=0.5")
     this = own_derivation(data, load_code("diagonal", data), sympy.Rational(1, 10))

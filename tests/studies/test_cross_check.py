@@ -376,6 +376,7 @@ def test_the_picture(tmp_path: Path, suffix: str) -> None:
         check.plot(tmp_path / "picture.doc")
 
 
+@pytest.mark.slow
 def test_on_the_relative_loss_polishing_looks_across_the_barrier_at_zero_biases() -> None:
     """The axis-aligned SAE with b = 0 sits on a kink; positive biases lead to the optimum."""
     check = cross_check(
@@ -423,6 +424,7 @@ def test_long_atoms_of_other_architectures_are_judged_at_norm_one() -> None:
         assert check.best_activations == pytest.approx(OPTIMUM, abs=1e-12)
 
 
+@pytest.mark.slow
 def test_an_sae_that_found_more_than_the_starts_counts_for_the_others() -> None:
     law, objective = law_from_dict({"sets": [3, 2]}), Objective(l1=0.8)
     found = minimize_loss(law, 4, objective, Search(starts=24, seed=3, limit=24)).sae

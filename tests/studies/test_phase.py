@@ -103,10 +103,11 @@ def test_figures_of_a_point_are_those_of_the_codes_and_the_optimiser(
             marks=pytest.mark.slow,
         ),
         ("shared", Axis("latents", 4, 5, 2), Axis("amplitude", 1, 2, 2)),
-        (
+        pytest.param(
             "two-features:both=0.5,angle=60",
             Axis("first_alone", 0, 0.4, 2),
             Axis("second_alone", 0, 0.1, 2),
+            marks=pytest.mark.slow,
         ),
     ],
 )
@@ -119,6 +120,7 @@ def test_every_axis(law: str, x: Axis, y: Axis) -> None:
     assert phase_text(diagram)
 
 
+@pytest.mark.slow
 def test_two_features_absorb_only_when_the_second_is_never_alone() -> None:
     axes = Axis("second_alone", 0, 0.2, 2), Axis("l1", 0.01, 0.02, 2)
     diagram = phase_diagram(
@@ -188,7 +190,7 @@ def pieces(journal: Path) -> int:
     return len(Journal(journal, family().document()).finished)
 
 
-@pytest.mark.parametrize("done", [2, 8])
+@pytest.mark.parametrize("done", [2, pytest.param(8, marks=pytest.mark.slow)])
 def test_nothing_is_lost_and_nothing_is_computed_twice(
     tmp_path: Path, diagram: PhaseDiagram, done: int
 ) -> None:

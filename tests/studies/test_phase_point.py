@@ -79,6 +79,7 @@ FAMILY = Family(
 )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_optimum_has_the_symmetry_of_the_laws() -> None:
     # The reflection y → 1 - y exchanges 0 with v2 and v1 with v1 + v2, and thereby the laws in
     # which v2 is alone with probabilities b and 1/5 - b.

@@ -92,7 +92,7 @@ def test_linear_programming_finds_the_encoder_from_there_on_and_not_before(name:
         assert total == pytest.approx(float(bound), rel=1e-9)
 
 
-@pytest.mark.parametrize("n", [6, 8])
+@pytest.mark.parametrize("n", [6, pytest.param(8, marks=pytest.mark.slow)])
 def test_below_it_no_start_reaches_the_bound(n: int) -> None:
     law = star(n)
     turn = float(bound_attained_from(law))

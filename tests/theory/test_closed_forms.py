@@ -193,7 +193,10 @@ def test_the_decayed_diagonal_solves_its_equations(l1: float, decay: float) -> N
     np.testing.assert_allclose(imbalance, expected, rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["shared", "independent:onehot_probability=0.3"])
+@pytest.mark.parametrize(
+    "name",
+    ["shared", pytest.param("independent:onehot_probability=0.3", marks=pytest.mark.slow)],
+)
 def test_every_latent_of_every_minimum_satisfies_the_balance_law(name: str) -> None:
     """Not only the best minimum, and latent by latent, with its own E f_i."""
     l1, decay = 0.2, 0.01

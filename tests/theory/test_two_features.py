@@ -243,7 +243,7 @@ def test_the_limit_in_angles() -> None:
         assert float(share.subs(values)) == pytest.approx(0, abs=1e-14)
 
 
-@pytest.mark.parametrize("uniform", [False, True])
+@pytest.mark.parametrize("uniform", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_the_series_of_the_onset(uniform: bool) -> None:
     series = absorption_onset_series(2, uniform=uniform)
     for w_share in (1e-2, 1e-3):
@@ -345,6 +345,7 @@ def test_widening_the_cone_costs() -> None:
     assert sympy.factor(slope - f1 * h) == 0
 
 
+@pytest.mark.slow
 def test_independent_amplitudes_keep_the_features() -> None:
     """Every direction occurs, so {v1, v2} is the limit even if v2 is never alone."""
     law = two_features("1/2", 0, "2/5", 60, uniform=True, magnitude_correlation=0)
