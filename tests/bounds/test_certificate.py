@@ -177,7 +177,7 @@ def test_a_law_at_the_origin_has_loss_0() -> None:
 
 
 @pytest.mark.parametrize(
-    "seed", [*range(3), *(pytest.param(s, marks=pytest.mark.slow) for s in range(3, 15))]
+    "seed", [1, *(pytest.param(s, marks=pytest.mark.slow) for s in (0, *range(2, 15)))]
 )
 def test_both_sides_on_random_laws(seed: int) -> None:
     """The bound is within the gap of a dictionary, and no dictionary of a grid is below it."""
@@ -214,6 +214,7 @@ def test_a_turned_and_scaled_law_has_the_same_certificate() -> None:
     assert second.any_b_dec_bound == pytest.approx(4 * first.any_b_dec_bound, rel=1e-9)
 
 
+@pytest.mark.slow
 def test_the_decoder_norm_penalty_has_the_same_certificate() -> None:
     weighted = Objective(l1=0.1, sparsity="decoder-norm", decoder="free")
     found = certify(load_law("independent"), 3, weighted, gap=0.05)
@@ -221,6 +222,7 @@ def test_the_decoder_norm_penalty_has_the_same_certificate() -> None:
     assert "any norm" in found.covers
 
 
+@pytest.mark.slow
 def test_a_spent_budget_and_an_interrupt_leave_a_valid_bound() -> None:
     few = independent(gap=1e-5, max_boxes=2000)
     assert not few.complete

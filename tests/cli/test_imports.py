@@ -41,7 +41,7 @@ def test_the_help_of_commands_draws_and_reads_nothing() -> None:
     assert not imported(*lines) & {"matplotlib", "torch", "safetensors"}
 
 
-@pytest.mark.parametrize("report", [False, True])
+@pytest.mark.parametrize("report", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_only_figures_import_matplotlib(report: bool, weights: Path, tmp_path: Path) -> None:
     law = ["shared", "--l1", "0.1"]
     lines = [

@@ -129,7 +129,7 @@ def test_while_working(
     assert not list(out.iterdir())
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("workers", ["1", pytest.param("2", marks=pytest.mark.slow)])
 def test_the_best_so_far_is_printed(workers: str) -> None:
     arguments = [argument for argument in OPTIMUM if argument != "--quiet"]
     # The descents from choices of the codes' atoms come first, and are counted too.

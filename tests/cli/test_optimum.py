@@ -41,6 +41,7 @@ def test_text_shows_angles(capsys: pytest.CaptureFixture[str]) -> None:
         assert angle in out
 
 
+@pytest.mark.slow
 def test_the_number_of_workers_changes_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ("optimum", "shared", "--latents", 2, "--l1", 0.1, "--starts", 3)
     assert run(capsys, *arguments, "--workers", 2) == run(capsys, *arguments, "--workers", 1)

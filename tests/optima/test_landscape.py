@@ -260,6 +260,7 @@ def test_gradient_flow_ends_in_points_of_the_same_catalogue(shared: Landscape) -
         assert min(abs(point.loss.total - total) for total in known) < 1e-9
 
 
+@pytest.mark.slow
 def test_flow_past_dead_latents() -> None:
     """They have no slope to estimate a Jacobian from by differences; it must be exact."""
     problem = ScaledProblem.of(law_arrays(load_law("shared")), OBJECTIVE, 4)

@@ -37,6 +37,7 @@ def test_reaches_the_diagonal_optimum(name: str, total: float) -> None:
     assert len({tuple(np.sign(atom)) for atom in best.decoder}) == 4
 
 
+@pytest.mark.slow
 def test_ends_on_the_axes_when_one_set_is_active_most_of_the_time() -> None:
     best = minimize_loss(load_law("independent:onehot_probability=0.75"), 4, Objective(l1=L))
     np.testing.assert_allclose(angles(best.decoder), 0, atol=0.001)

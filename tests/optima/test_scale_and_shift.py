@@ -36,7 +36,13 @@ def random_sae(seed: int, n: int = 4) -> Sae:
     return Sae(rng.normal(size=(2, n)), 0.3 * rng.normal(size=n), W_dec, 0.3 * rng.normal(size=2))
 
 
-@pytest.fixture(params=LAWS, name="law")
+@pytest.fixture(
+    params=[
+        pytest.param(name, marks=pytest.mark.slow if name == "independent" else ())
+        for name in LAWS
+    ],
+    name="law",
+)
 def every_law(request: pytest.FixtureRequest) -> Law:
     return LAWS[request.param]
 

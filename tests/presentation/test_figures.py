@@ -67,7 +67,7 @@ from solvers.presentation.figures import FORMATS, draw_optimum, write_figure
 from solvers.presentation.landscape_figure import landscape_figure
 from theory import load_law
 
-folder, law, objective = Path(sys.argv[1]), load_law("independent"), Objective(l1=0.2)
+folder, law, objective = Path(sys.argv[1]), load_law("shared"), Objective(l1=0.2)
 best = minimize_loss(law, 2, objective, Search(1, limit=1))
 check = cross_check(law, frame_sae(0.1, 0.05), objective, Search(1, limit=1))
 points = landscape_figure(landscape(law, 1, objective, Search(starts=1)))

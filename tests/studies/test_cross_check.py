@@ -86,7 +86,7 @@ def test_a_ray_absorbed_into_b_dec_is_a_basin() -> None:
 
 
 @pytest.mark.parametrize("name", ["shared", "independent"])
-@pytest.mark.parametrize("width", [1, 3, 5])
+@pytest.mark.parametrize("width", [1, 3, pytest.param(5, marks=pytest.mark.slow)])
 def test_losses_come_in_order_and_gaps_are_their_differences(name: str, width: int) -> None:
     rng = np.random.default_rng(width)
     atoms = rng.normal(size=(width, 2))
@@ -115,6 +115,7 @@ def test_losses_come_in_order_and_gaps_are_their_differences(name: str, width: i
     ]
 
 
+@pytest.mark.slow
 def test_of_a_relative_loss_without_a_mean_the_report_says_so() -> None:
     law = preset("shared")
     sae = Sae(frame_sae(np.pi / 4).W_enc, np.full(4, -0.01), frame_sae(np.pi / 4).W_dec, [0.1, 0])

@@ -55,7 +55,7 @@ def test_points_that_were_called_by_another_code(
 
 def test_random_laws_are_in_the_right_phase() -> None:
     rng = np.random.default_rng(1)
-    for _ in range(2):
+    for _ in range(1):
         check_phase(random_numbers(rng))
 
 

@@ -249,7 +249,10 @@ def test_giving_up_early_cancels_what_has_not_begun() -> None:
         assert executor.submit(int).result() == 0
 
 
-@pytest.mark.parametrize("page", list(PAGES))
+@pytest.mark.parametrize(
+    "page",
+    [pytest.param(p, marks=pytest.mark.slow if p.stem == "claims" else ()) for p in PAGES],
+)
 def test_the_committed_pages_are_current(page: Path) -> None:
     assert (ROOT / page).read_text(encoding="utf-8") == PAGES[page]()
 

@@ -85,6 +85,7 @@ def test_the_optimiser_agrees_at_random_points(scale: int) -> None:
     assert scale == 1 or "first feature absorbed" in phases
 
 
+@pytest.mark.slow
 def test_the_optimiser_agrees_on_rays() -> None:
     for kind in ("plain", "edge", "onset"):
         assert disagreements(kind, 2, uniform=True, seed=1)[0] == []

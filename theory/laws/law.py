@@ -219,23 +219,23 @@ def one_hot_sets(
     table = _table(probabilities, m, n, q)
     directions = _directions(embedding, m, n)
     zero = sympy.zeros(directions.cols, 1)
+    features = [size * directions[row, :].T for row in range(m + n)]
+    firsts, seconds = (*features[:m], zero), (*features[m:], zero)
+    probability, none = table.tolist(), sympy.ImmutableMatrix(zero)
 
     components = []
     for row in range(table.rows):
         for column in range(table.cols):
-            first = directions[row, :].T if row < m else zero
-            second = directions[m + column, :].T if column < n else zero
+            first, second = firsts[row], seconds[column]
             both = row < m and column < n
             if both and f != 1:
-                matrix = sympy.Matrix.hstack(size * (first + f * second), size * (1 - f) * second)
+                matrix = sympy.Matrix.hstack(first + f * second if f else first, (1 - f) * second)
             elif row < m or column < n:
-                matrix = size * (first + second)
+                matrix = first + second
             else:
                 matrix = sympy.zeros(directions.cols, 0)
             components.append(
-                Component(
-                    table[row, column], sympy.ImmutableMatrix(matrix), sympy.ImmutableMatrix(zero)
-                )
+                Component(probability[row][column], sympy.ImmutableMatrix(matrix), none)
             )
     rows = [tuple(directions[row, :]) for row in range(m + n)]
     return Law(tuple(components), name, (tuple(rows[:m]), tuple(rows[m:])))
