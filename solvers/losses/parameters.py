@@ -151,7 +151,20 @@ class ScaledProblem:
 
     def sae(self, vector: Array) -> Sae:
         """Return the SAE that a vector stands for, in the units of the data."""
-        sae = self.loss.sae(vector)
+        return self.in_units_of_data(self.loss.sae(vector))
+
+    def in_units_of_data(self, sae: Sae) -> Sae:
+        """Return the SAE for the data that one for x' stands for.
+
+        Examples
+        --------
+        >>> from solvers.laws.arrays import law_arrays
+        >>> from theory.laws.presets import preset
+        >>> problem = ScaledProblem.of(law_arrays(preset("shared", amplitude=3)), Objective(0.1), 1)
+        >>> sae = problem.in_units_of_data(Sae([[1], [0]], [-0.5], [[1, 0]], [1, 0]))
+        >>> round(problem.size, 9), sae.b_enc.round(9).tolist(), sae.b_dec.round(9).tolist()
+        (1.732050808, [-0.866025404], [1.732050808, 0.0])
+        """
         b_enc = sae.b_enc * self.size - self.centre @ sae.W_enc
         return Sae(sae.W_enc, b_enc, sae.W_dec, sae.b_dec * self.size + self.centre)
 

@@ -20,7 +20,7 @@ from solvers.losses.best_activations import best_activation_loss
 from solvers.losses.expected_loss import expected_loss_and_gradient
 from solvers.losses.parameters import ScaledProblem
 from solvers.losses.solution import Solution, Solved
-from solvers.optima.held_starts import HeldStarts, rescaled
+from solvers.optima.held_starts import HeldStarts
 from theory.codes.code import Code
 from theory.laws.law import Law
 
@@ -153,7 +153,7 @@ class _Search:
         weights = norms if self.objective.sparsity == "decoder-norm" else np.ones(len(norms))
         penalties = scaled.objective.l1 * weights
         starts = HeldStarts(scaled.law, self.atoms, penalties, scaled.tied)
-        return (rescaled(start, self.problem.size) for start in starts)
+        return (self.problem.in_units_of_data(start) for start in starts)
 
     @property
     def same(self) -> float:

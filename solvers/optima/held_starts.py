@@ -218,16 +218,5 @@ def starts_at_points(
         yield next(HeldStarts(law, atoms, np.full(n_latents, penalty)).at(b_dec))
 
 
-def rescaled(sae: Sae, size: float) -> Sae:
-    """Return the SAE for data that are `size` times as large.
-
-    Examples
-    --------
-    >>> rescaled(Sae([[1.0]], [-0.5], [[1.0]], [1.0]), 2.0).b_enc.tolist()
-    [-1.0]
-    """
-    return Sae(sae.W_enc, sae.b_enc * size, sae.W_dec, sae.b_dec * size)
-
-
 def _distinct(x: Array) -> Array:
     return np.unique(x.round(_DIGITS), axis=0)

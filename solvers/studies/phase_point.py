@@ -17,7 +17,7 @@ from solvers.laws.arrays import law_arrays
 from solvers.losses.expected_loss import ExpectedLoss, expected_loss
 from solvers.losses.parameters import ScaledProblem
 from solvers.optima.held_codes import follow_code, held_code
-from solvers.optima.held_starts import rescaled, starts_at_points
+from solvers.optima.held_starts import starts_at_points
 from solvers.optima.matching import closest_code
 from solvers.optima.minimize import minimize_from, minimize_loss
 from solvers.optima.polish import polish
@@ -305,16 +305,13 @@ def _from_points(
     for start in starts_at_points(
         problem.loss.law, width, problem.loss.objective.l1, 0 if problem.loss.tied else count, seed
     ):
-        yield _descended(law, rescaled(start, problem.size), objective)
+        yield _descended(law, problem.in_units_of_data(start), objective)
 
 
 def _descended(law: Law, sae: Sae, objective: Objective) -> Sae:
     """Return the minimum that an SAE leads to."""
     problem = ScaledProblem.of(law_arrays(law), objective, sae.d_sae)
-    start = problem.loss.vector(
-        sae.W_enc, sae.b_enc / problem.size, sae.W_dec, sae.b_dec / problem.size
-    )
-    return problem.sae(minimize_from(problem, start)[1])
+    return problem.sae(minimize_from(problem, problem.vector(sae))[1])
 
 
 def _widened(sae: Sae, width: int) -> Sae:
