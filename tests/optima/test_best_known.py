@@ -208,12 +208,12 @@ def test_an_interrupt_of_the_check_is_passed_on() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(8))
 def test_random_laws_are_searched_well_or_said_not_to_be(seed: int) -> None:
-    """The defaults find what 400 other starts find, or the record says that they may not have."""
+    """The defaults find what 200 other starts find, or the record says that it is not sure."""
     rng = np.random.default_rng(seed)
     law, width = plane_law(rng), int(rng.integers(2, 5))
     size = math.sqrt(np.trace(law_arrays(law).second_moment))
     objective = Objective(float(rng.choice([0.01, 0.1, 0.5, 1.5])) * size)
     mine = best_known(law, width, objective)
-    long = minimize_loss(law, width, objective, Search(400, 10**6 + seed, limit=400))
+    long = minimize_loss(law, width, objective, Search(200, 10**6 + seed, limit=200))
     missed = mine.total - long.total > mine.share_of_gain(1e-6)
-    assert not missed or not mine.sure or mine.chance_of_missing() > 0.05
+    assert not (missed and mine.sure)

@@ -80,7 +80,7 @@ def test_slopes_at_every_point_of_a_whole_landscape(
 ) -> None:
     for seed in (0, 1):
         found = landscape(
-            load_law(text), n, objective, Search(256, seed), initialisation=initialisation
+            load_law(text), n, objective, Search(80, seed), initialisation=initialisation
         )
         for point in found.points:
             slopes = np.array([*one_sided_differences(found, point.sae, 500)])
