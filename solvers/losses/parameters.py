@@ -160,7 +160,8 @@ class ScaledProblem:
         --------
         >>> from solvers.laws.arrays import law_arrays
         >>> from theory.laws.presets import preset
-        >>> problem = ScaledProblem.of(law_arrays(preset("shared", amplitude=3)), Objective(0.1), 1)
+        >>> law = law_arrays(preset("shared", amplitude=3))
+        >>> problem = ScaledProblem.of(law, Objective(l1=0.1), 1)
         >>> sae = problem.in_units_of_data(Sae([[1], [0]], [-0.5], [[1, 0]], [1, 0]))
         >>> round(problem.size, 9), sae.b_enc.round(9).tolist(), sae.b_dec.round(9).tolist()
         (1.732050808, [-0.866025404], [1.732050808, 0.0])

@@ -4,6 +4,6 @@ Imports `solvers.bounds` and the rooms that it imports. Public names: `Absorbed`
 `atom_reports`, `AtomReport`, `ATTAINED`, `best_known`, `Certified`, `certified_optimum`, `CLOSE`,
 `closest_code`, `CodeMatch`, `DYNAMICS`, `follow_code`, `held_code`, `Known`, `Landscape`,
 `landscape`, `minimize_from`, `minimize_loss`, `OFTEN`, `Optimum`, `polish`, `Polished`,
-`rescaled`, `Schedule`, `Search`, `Start`, `STARTS`, `starts_at_points`, `StationaryPoint`,
-`train`, `Training`, `unit`, `with_finite_loss`.
+`Schedule`, `Search`, `Start`, `STARTS`, `starts_at_points`, `StationaryPoint`, `train`,
+`Training`, `unit`, `with_finite_loss`.
 """
