@@ -109,6 +109,13 @@ def described(room: str) -> str:
     return " ".join(text.split())
 
 
+def purpose(module: str) -> str:
+    """Return the first paragraph of a module's docstring, on one line."""
+    text = ast.get_docstring(ast.parse(modules()[module].read_text("utf-8")))
+    assert text, f"{module}: expected a docstring"
+    return " ".join(text.split("\n\n")[0].split())
+
+
 def members(room: str) -> list[str]:
     """Return the modules of a room, each after those of the room that it imports."""
     inside = {name: path for name, path in modules().items() if room_of(name) == room}
@@ -151,10 +158,14 @@ def architecture_page() -> str:
     for number, room in enumerate(ROOMS, start=1):
         counts = [str(arrows()[room, other] or "") for other in ROOMS]
         lines.append(f"| {number} `{_folder(room)}` | " + " | ".join(counts) + " |")
-    lines += ["", "The files of each room, what is imported before what imports it:", ""]
+    lines += [
+        "",
+        "The files of each room, what is imported before what imports it, by their first line.",
+    ]
     for room in ROOMS:
-        files = ", ".join(f"`{name.rpartition('.')[2]}`" for name in members(room))
-        lines.append(f"* `{_folder(room)}`: {files}")
+        lines += ["", f"`{_folder(room)}`", ""]
+        for name in members(room):
+            lines.append(f"* `{name.rpartition('.')[2]}`: {purpose(name)}")
     return "\n".join(lines) + "\n"
 
 

@@ -21,7 +21,7 @@ from solvers.cli.options import (
     progress_of,
     whole,
 )
-from solvers.optima.train import STARTS, Schedule, train
+from solvers.optima.train import TRAINED_FROM, Schedule, train
 from solvers.presentation.results import training_document, training_text
 from theory.exact.errors import UnwritableFileError
 
@@ -38,7 +38,7 @@ _SETTINGS = {
     "beta2": "of Adam",
     "warmup": "share of the steps over which the rate rises",
     "cooldown": "share of the steps over which the rate falls",
-    "initialisation": " | ".join(STARTS),
+    "initialisation": " | ".join(TRAINED_FROM),
     "tie_b_dec": "keep x̂(0) = 0: b_dec = -Σ ReLU(b_i) d_i",
 }
 

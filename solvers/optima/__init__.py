@@ -5,5 +5,5 @@ Imports `solvers.bounds` and the rooms that it imports. Public names: `Absorbed`
 `closest_code`, `CodeMatch`, `DYNAMICS`, `follow_code`, `held_code`, `Known`, `Landscape`,
 `landscape`, `minimize_from`, `minimize_loss`, `OFTEN`, `Optimum`, `polish`, `Polished`,
 `Schedule`, `Search`, `Start`, `STARTS`, `starts_at_points`, `StationaryPoint`, `train`,
-`Training`, `unit`, `with_finite_loss`.
+`TRAINED_FROM`, `Training`, `unit`, `with_finite_loss`.
 """

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solvers.autoencoders.autoencoder import Sae
-from solvers.autoencoders.initialisation import Weights, initial_weights
+from solvers.autoencoders.initialisation import INITIALISATIONS, Weights, initial_weights
 from solvers.autoencoders.objective import Objective
 from solvers.laws.arrays import law_arrays
 from solvers.laws.samples import Sampler
@@ -33,7 +33,11 @@ from theory.laws.law import Law
 Array = NDArray[np.float64]
 Progress = Callable[[int, int], None]
 
-STARTS: Final = ("kaiming", "tied", "saelens")
+#: The initialisations that it offers, that of the post first.
+TRAINED_FROM: Final = sorted(
+    (name for name, one in INITIALISATIONS.items() if one.trained_from),
+    key=lambda name: name != "kaiming",
+)
 _EPSILON = 1e-8
 _REPORT_EVERY = 100
 
@@ -87,7 +91,7 @@ class Schedule:
             check_number(name, getattr(self, name), least=0, below=1)
         for name in ("warmup", "cooldown"):
             check_number(name, getattr(self, name), least=0, most=1)
-        check_choice("initialisation", self.initialisation, STARTS)
+        check_choice("initialisation", self.initialisation, TRAINED_FROM)
         check_fields(self)
 
     @property

@@ -87,13 +87,12 @@ def landscape_text(found: Landscape) -> str:
     """Return the catalogue as a table and what can be said of basins that were missed."""
     width = len(found.points[0].sae.b_enc) if found.points else 0
     live = "1 latent" if width == 1 else f"{width} latents"
+    drawn = INITIALISATIONS[found.initialisation].description
     column = 2 + max([len("b_dec absorbs"), *(len(absorbed_name(p)) for p in found.points)])
     lines = [
         f"{found.law.name}; {live}, λ = {found.objective.l1:g}; {found.starts} starts, "
         f"seed {found.seed}",
-        *_wrapped(
-            f"initialisation {found.initialisation}: {INITIALISATIONS[found.initialisation]}"
-        ),
+        *_wrapped(f"initialisation {found.initialisation}: {drawn}"),
         *_wrapped(
             f"dynamics {found.dynamics}: {_DYNAMICS[found.dynamics]}; points are counted once "
             f"modulo the {found.symmetries} symmetries of the law, permuted, dead and duplicate "

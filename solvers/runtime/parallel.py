@@ -81,9 +81,9 @@ def pool(workers: int | None, pieces: int) -> Iterator[Executor | None]:
         # A worker is started for every piece for which none is idle; these are none to do.
         for _ in range(count):
             executor.submit(int)
-    processes = [process for process in active_children() if process not in before]
     try:
-        yield executor
+        with _one_thread_each():
+            yield executor
     except BrokenProcessPool:
         raise InputError(
             "workers",
@@ -94,6 +94,8 @@ def pool(workers: int | None, pieces: int) -> Iterator[Executor | None]:
         # Not `with`, which waits for what an interrupt left behind, however long it takes. The
         # executor is told first, so that it does not take the end of its workers for a failure.
         executor.shutdown(wait=False, cancel_futures=True)
+        # On a busy machine a worker may have been started later than the others.
+        processes = [process for process in active_children() if process not in before]
         for process in processes:
             process.terminate()
         for process in processes:

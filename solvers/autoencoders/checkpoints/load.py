@@ -14,14 +14,9 @@ from pathlib import Path
 import numpy as np
 
 from solvers.autoencoders.autoencoder import Autoencoder
-from solvers.autoencoders.checkpoints import dictionary_learning, saelens
-from solvers.autoencoders.checkpoints.other_libraries import (
-    SPARSIFY_WEIGHTS,
-    NoSaeError,
-    read_npz,
-    read_pt,
-    read_sparsify,
-)
+from solvers.autoencoders.checkpoints import dictionary_learning, saelens, sparsify
+from solvers.autoencoders.checkpoints.gemma_scope import read_npz
+from solvers.autoencoders.checkpoints.post import NoSaeError, read_pt
 from solvers.autoencoders.checkpoints.weight_files import is_npz, is_torch
 from solvers.runtime.arguments import check_whole, checked
 from theory.exact.errors import InputError, MissingFileError, UnreadableFileError
@@ -133,7 +128,7 @@ _FOLDERS: tuple[tuple[str, str, Reader], ...] = (
     (dictionary_learning.WEIGHTS, dictionary_learning.CONFIG,
      dictionary_learning.read_dictionary_learning),
     (saelens.WEIGHTS, saelens.CONFIG, saelens.read_saelens),
-    (SPARSIFY_WEIGHTS, saelens.CONFIG, read_sparsify),
+    (sparsify.WEIGHTS, sparsify.CONFIG, sparsify.read_sparsify),
 )  # fmt: skip
 
 
