@@ -63,8 +63,9 @@ def _tied_to(W_dec: Array, b_enc: Array | None = None, b_dec: Array | None = Non
 
 
 def _unit_atoms(rng: np.random.Generator, instances: int, d: int, n: int) -> Array:
-    atoms: Array = rng.normal(size=(instances, n, d))
-    return atoms / np.linalg.norm(atoms, axis=2, keepdims=True)
+    atoms = rng.normal(size=(instances, n, d))
+    unit: Array = atoms / np.linalg.norm(atoms, axis=2, keepdims=True)
+    return unit
 
 
 def _uniform(rng: np.random.Generator, instances: int, d: int, n: int) -> Weights:

@@ -27,7 +27,7 @@ from solvers.optima.landscape import landscape
 from solvers.presentation.landscape_report import landscape_document, landscape_text
 
 EXAMPLES = (
-    "sae-theory landscape shared --latents 4 --l1 0.1 --starts 64 --workers 1",
+    "sae-theory landscape shared --latents 4 --l1 0.1 --starts 24 --workers 1",
     "sae-theory landscape independent --latents 2 --l1 0.1 --starts 16 --workers 1 --plot all.png",
 )
 

@@ -140,6 +140,7 @@ def test_a_smaller_gap() -> None:
     assert found.relative_gap <= 1e-4
 
 
+@pytest.mark.slow
 def test_a_false_optimum_is_refuted() -> None:
     """The axis-aligned dictionary is planted; the diagonal's loss and too low a one follow."""
     law, objective = load_law("independent"), Objective(l1=0.1)

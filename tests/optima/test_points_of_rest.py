@@ -48,7 +48,13 @@ def one_sided_differences(found: Landscape, sae: Sae, draws: int) -> Iterator[fl
 
 CASES = [
     ("shared", 4, Objective(L), "kaiming"),
-    ("shared", 4, Objective(L, sparsity="decoder-norm", decoder="free"), "uniform"),
+    pytest.param(
+        "shared",
+        4,
+        Objective(L, sparsity="decoder-norm", decoder="free"),
+        "uniform",
+        marks=pytest.mark.slow,
+    ),
     pytest.param(
         "shared",
         3,

@@ -195,7 +195,10 @@ def test_the_decayed_diagonal_solves_its_equations(l1: float, decay: float) -> N
 
 @pytest.mark.parametrize(
     "name",
-    ["shared", pytest.param("independent:onehot_probability=0.3", marks=pytest.mark.slow)],
+    [
+        pytest.param(name, marks=pytest.mark.slow)
+        for name in ("shared", "independent:onehot_probability=0.3")
+    ],
 )
 def test_every_latent_of_every_minimum_satisfies_the_balance_law(name: str) -> None:
     """Not only the best minimum, and latent by latent, with its own E f_i."""

@@ -35,6 +35,7 @@ def value_at(sectors: tuple[Sector, ...], angle: float, l1: float, **others: obj
     return float(chamber.value.subs(values))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["shared", *(pytest.param(name, marks=pytest.mark.slow) for name in list(SECTORS)[1:])]
 )

@@ -244,7 +244,9 @@ def test_the_limit_in_angles() -> None:
         assert float(share.subs(values)) == pytest.approx(0, abs=1e-14)
 
 
-@pytest.mark.parametrize("uniform", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "uniform", [pytest.param(value, marks=pytest.mark.slow) for value in (False, True)]
+)
 def test_the_series_of_the_onset(uniform: bool) -> None:
     series = absorption_onset_series(2, uniform=uniform)
     for w_share in (1e-2, 1e-3):
