@@ -31,7 +31,7 @@ SHARED = math.sqrt(2) * L / 2 - L**2 / 4 + math.sqrt(2) * L**3 / 48
 
 @pytest.fixture(scope="module")
 def shared() -> Landscape:
-    return landscape(load_law("shared"), 4, OBJECTIVE, Search(starts=90))
+    return landscape(load_law("shared"), 4, OBJECTIVE, Search(starts=150))
 
 
 def test_diagonal_is_lowest_and_most_starts_reach_it(shared: Landscape) -> None:

@@ -271,13 +271,12 @@ def _global_optimum() -> list[Routes]:
             return loss
 
         objective = Objective(l1=l1)
+        starts = STARTS_AT_LARGE_L1 if value == 2 else STARTS
         routes.append(
             replace(
                 quadrature_route(law, bound),
                 exact=expected_loss(law, frame_sae(DIAGONAL, l1 / 2), objective).total,
-                optimised=minimize_loss(
-                    law, 4, objective, Search(STARTS_AT_LARGE_L1 if value == 2 else STARTS)
-                ).total,
+                optimised=minimize_loss(law, 4, objective, Search(starts, limit=starts)).total,
             )
         )
     return routes

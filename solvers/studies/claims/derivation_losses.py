@@ -69,12 +69,14 @@ def _tie_of_losses(settings: tuple[Any, ...], values: Values) -> float:
 
 
 def _optimised_loss(settings: tuple[Any, ...], values: Values) -> float:
-    return minimize_loss(preset(settings[0]), 4, Objective(values["lambda"]), Search(32)).total
+    return minimize_loss(
+        preset(settings[0]), 4, Objective(values["lambda"]), Search(32, limit=32)
+    ).total
 
 
 def _decayed() -> tuple[Sae, tuple[float, ...]]:
     objective = Objective(float(SAMPLE_L1), decoder="free", weight_decay=float(SAMPLE_DECAY))
-    best = minimize_loss(preset("shared"), 4, objective, Search(16))
+    best = minimize_loss(preset("shared"), 4, objective, Search(16, limit=16))
     means = piecewise_parts(law_arrays(preset("shared")), best.sae).activation
     return best.sae, tuple(float(mean) for mean in means)
 

@@ -84,5 +84,5 @@ def least_loss(law: Law, angle: float) -> Routes:
     return replace(
         quadrature_route(law, pointwise_loss(sae, l1)),
         exact=expected_loss(law, sae, Objective(l1=l1)).total,
-        optimised=minimize_loss(law, 4, Objective(l1=l1), Search(STARTS)).total,
+        optimised=minimize_loss(law, 4, Objective(l1=l1), Search(STARTS, limit=STARTS)).total,
     )

@@ -38,7 +38,7 @@ def _weight_decay() -> list[Routes]:
     atoms = frame_atoms(DIAGONAL)
     sae = Sae(w * atoms.T, np.full(4, -w * threshold), d * atoms, np.zeros(2))
     # Norms, unlike losses, are as far off as the gradient is from 0.
-    best = minimize_loss(law, 4, objective, Search(STARTS), tolerance=1e-10).sae
+    best = minimize_loss(law, 4, objective, Search(STARTS, limit=STARTS), tolerance=1e-10).sae
     imbalance = best.decoder_norms**2 - (best.W_enc**2).sum(axis=0)
     factor = l1 / (2 * decay) / 4
 

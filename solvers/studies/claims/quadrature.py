@@ -94,7 +94,7 @@ def pointwise_gauge(atoms: ArrayLike) -> Pointwise:
     inverses = np.linalg.inv(bases)
 
     def gauge(x: Array) -> Array:
-        activations = np.einsum("nd,bdi->bni", x, inverses)
+        activations = x @ inverses
         feasible = (activations >= -1e-12).all(axis=2)
         totals = np.where(feasible, activations.sum(axis=2), np.inf)
         least: Array = totals.min(axis=0)
