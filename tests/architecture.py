@@ -38,10 +38,16 @@ ROOMS = (
 
 
 @cache
+def parsed(path: Path) -> ast.Module:
+    """Return the syntax tree of a file."""
+    return ast.parse(path.read_text("utf-8"))
+
+
+@cache
 def imports(path: Path) -> frozenset[str]:
     """Return what a file imports, wherever in it, as dotted names."""
     found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -53,6 +59,7 @@ def imports(path: Path) -> frozenset[str]:
     return frozenset(found)
 
 
+@cache
 def is_module(name: str) -> bool:
     """Tell whether a dotted name is a module or a room of this project."""
     path = ROOT.joinpath(*name.split("."))
@@ -95,7 +102,7 @@ def public_names(room: str) -> list[str]:
     for name, path in {**modules(), **doors}.items():
         if room_of(name) == room:
             continue
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        for node in ast.walk(parsed(path)):
             if isinstance(node, ast.ImportFrom) and room_of(node.module or "") == room:
                 names |= {alias.name for alias in node.names}
     return sorted(names, key=lambda name: (name.casefold(), name))
@@ -104,14 +111,14 @@ def public_names(room: str) -> list[str]:
 def described(room: str) -> str:
     """Return what a room's `__init__` says, on one line."""
     page = ROOT.joinpath(*room.split("."), "__init__.py")
-    text = ast.get_docstring(ast.parse(page.read_text("utf-8")))
+    text = ast.get_docstring(parsed(page))
     assert text, f"{page}: expected a paragraph that says what the room holds"
     return " ".join(text.split())
 
 
 def purpose(module: str) -> str:
     """Return the first paragraph of a module's docstring, on one line."""
-    text = ast.get_docstring(ast.parse(modules()[module].read_text("utf-8")))
+    text = ast.get_docstring(parsed(modules()[module]))
     assert text, f"{module}: expected a docstring"
     return " ".join(text.split("\n\n")[0].split())
 

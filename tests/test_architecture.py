@@ -17,6 +17,7 @@ from tests.architecture import (
     described,
     imports,
     modules,
+    parsed,
     public_sentence,
     room_of,
 )
@@ -91,7 +92,7 @@ def test_a_wing_holds_rooms_only(wing: str) -> None:
 
 def _spoken(path: Path) -> list[str]:
     """Return the string constants of a file that are no docstrings."""
-    tree = ast.parse(path.read_text("utf-8"))
+    tree = parsed(path)
     documented = (ast.Module, ast.ClassDef, ast.FunctionDef)
     silent = {
         id(node.body[0].value)
@@ -123,7 +124,7 @@ def test_only_the_command_line_speaks_of_options() -> None:
 def test_nobody_takes_a_message_apart() -> None:
     """No text of an exception is searched, split, compared or cut."""
     for name, path in modules().items():
-        tree = ast.parse(path.read_text("utf-8"))
+        tree = parsed(path)
         caught = {h.name for h in ast.walk(tree) if isinstance(h, ast.ExceptHandler) and h.name}
         texts = {
             ast.unparse(node)

@@ -23,7 +23,15 @@ def test_the_pages_with_code_are_found() -> None:
     assert {"tutorial", "commands"} <= {page.stem for page in PAGES}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(
+            page, marks=pytest.mark.slow if page.stem == "landscape" else (), id=page.stem
+        )
+        for page in PAGES
+    ],
+)
 def test_code_runs(
     page: Path,
     tmp_path: Path,

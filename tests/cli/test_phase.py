@@ -14,6 +14,7 @@ SMALL = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_phase(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     table, plot = tmp_path / "phase.json", tmp_path / "phase.svg"
     status, out, err = run(capsys, *SMALL, "--out", table, "--plot", plot, "--json")

@@ -86,6 +86,7 @@ def test_more_latents_never_cost_more() -> None:
     assert totals[0] > totals[1] > totals[2]
 
 
+@pytest.mark.slow
 def test_decoder_norm_penalty_with_free_atoms_has_the_same_optimum() -> None:
     objective = Objective(l1=L, sparsity="decoder-norm", decoder="free")
     best = minimize_loss(load_law("shared"), 4, objective)
@@ -109,6 +110,7 @@ def test_weight_decay_is_balanced_at_the_optimum() -> None:
     np.testing.assert_allclose(imbalance, L * np.array(mean_activation) / 0.006, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_same_seed_same_result_whoever_runs_the_starts() -> None:
     law, objective = load_law("independent"), Objective(l1=L)
     here = minimize_loss(law, 3, objective, Search(starts=4, seed=7))

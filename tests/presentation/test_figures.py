@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from solvers import InputError, Objective, Search, minimize_loss
-from solvers.presentation.figures import draw_optimum
+from solvers.presentation.figures import FORMATS, draw_optimum
 from theory import load_law, one_hot_sets
 from theory.laws.presets import shared_amplitudes
 
@@ -26,7 +26,7 @@ LAWS = {
 @pytest.mark.parametrize("name", LAWS)
 def test_every_kind_of_law_in_grey(tmp_path: Path, name: str) -> None:
     law = LAWS[name]
-    best = minimize_loss(law, 3, Objective(l1=0.2), Search(starts=1))
+    best = minimize_loss(law, 3, Objective(l1=0.2), Search(starts=1, limit=1))
     path = tmp_path / "figure.png"
     draw_optimum(law, best, path)
     pixels = matplotlib.image.imread(path)[..., :3]
@@ -39,7 +39,7 @@ def test_every_kind_of_law_in_grey(tmp_path: Path, name: str) -> None:
 )
 def test_formats(tmp_path: Path, suffix: str, start: bytes) -> None:
     law = LAWS["segments"]
-    best = minimize_loss(law, 2, Objective(l1=0.2), Search(starts=1))
+    best = minimize_loss(law, 2, Objective(l1=0.2), Search(starts=1, limit=1))
     path = tmp_path / f"figure{suffix}"
     draw_optimum(law, best, path)
     assert path.read_bytes().startswith(start)
@@ -48,7 +48,7 @@ def test_formats(tmp_path: Path, suffix: str, start: bytes) -> None:
 
 def test_wrong_suffix_or_folder(tmp_path: Path) -> None:
     law = LAWS["segments"]
-    best = minimize_loss(law, 2, Objective(l1=0.2), Search(starts=1))
+    best = minimize_loss(law, 2, Objective(l1=0.2), Search(starts=1, limit=1))
     with pytest.raises(InputError, match="expected a figure ending in"):
         draw_optimum(law, best, tmp_path / "figure.bmp")
     with pytest.raises(InputError, match="cannot be written"):
@@ -81,6 +81,7 @@ for form in ("md", "html", "tex"):
 """
 
 
+@pytest.mark.slow
 def test_every_writer_writes_the_same_bytes_in_another_process(tmp_path: Path) -> None:
     """Also where sets of strings are ordered otherwise, and another figure came before."""
     written = []
@@ -108,3 +109,15 @@ def test_nothing_else_writes_figures() -> None:
         if ".savefig(" in file.read_text(encoding="utf-8")
     }
     assert writers == {"presentation/figures.py"}
+
+
+def test_a_figure_has_the_same_bytes_again(tmp_path: Path) -> None:
+    """Also after another one; other processes are tried in the slow tests."""
+    law, objective = load_law("shared"), Objective(l1=0.2)
+    best = minimize_loss(law, 1, objective, Search(1, limit=1))
+    for suffix in FORMATS:
+        first, second = tmp_path / f"first{suffix}", tmp_path / f"second{suffix}"
+        draw_optimum(law, best, first)
+        draw_optimum(load_law("independent"), best, tmp_path / f"other{suffix}")
+        draw_optimum(law, best, second)
+        assert first.read_bytes() == second.read_bytes()

@@ -174,6 +174,7 @@ def test_weight_decay_and_the_relative_loss(amplitude: sympy.Expr) -> None:
     assert sympy.expand(moved - a**2 * h.loss_above) == 0
 
 
+@pytest.mark.slow
 def test_gains_of_two_features_are_homogeneous() -> None:
     a = sympy.Symbol("A", positive=True)
     scaled = {L1: a * L1, RADIUS: a * RADIUS, BOTH_LENGTH: a * BOTH_LENGTH}
