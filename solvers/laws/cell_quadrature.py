@@ -4,8 +4,16 @@ Nobody needs to know the cells beforehand. Take any point: its cell is where som
 stay ≥ 0, and it can say which. Cut the square along those that cross it; the part that lies in
 the cell is integrated, the others wait with points of their own. So only cells that the square
 meets are ever looked at, and every part of the square is counted once. A rule of two nodes an
-interval, three a triangle, is exact for quadratics. Every step integrates a part, or halves one
-whose point fell on a border, so that it ends.
+interval, three a triangle, is exact for quadratics.
+
+It ends, whatever rounding does. Both sides of a cut get the same points of its line, so that the
+pieces of a part have its size together. Where the piece around the point is larger than `_NOTHING`
+it is done with, and what waits is less by it. Where it is not, because the point lies on several
+lines at once, the part is halved at the point, which keeps away from all corners of a triangle
+that makes up the greater share of it: either half is smaller by a share that only the number of
+corners bounds, and has a point of its own. What is not larger than `_NOTHING` is left out. So no
+part comes twice, and each step ends in a cell that is integrated or at a point that only a set of
+no size contains.
 """
 
 from collections.abc import Callable, Iterator
@@ -25,8 +33,6 @@ _NODES = np.array([0.5 - np.sqrt(3) / 6, 0.5 + np.sqrt(3) / 6])
 _TRIANGLE = np.array([[2 / 3, 1 / 6, 1 / 6], [1 / 6, 2 / 3, 1 / 6], [1 / 6, 1 / 6, 2 / 3]])
 # Parts smaller than this are left out: rounding makes them where lines coincide.
 _NOTHING = 1e-15
-# Rounding in an affine function on the cube, as a share of the sum of its coefficients' sizes.
-_ROUNDING = 4e-15
 #: More parts than this would take minutes.
 LARGEST_CELLS = 10**6
 
@@ -92,26 +98,15 @@ def cell_nodes(k: int, cell_of: Callable[[Array], Cell[What]]) -> Iterator[Nodes
     waiting = [np.array([[0.0], [1.0]] if k == 1 else [[0.0, 0], [1, 0], [1, 1], [0, 1]])]
     parts = 0
     while waiting:
-        corners = waiting.pop()
-        point = _inside(corners)
+        part = waiting.pop()
+        point = _inside(part)
         bounds, what = cell_of(point)
-        # The point may miss its own cell by rounding.
-        slack = np.maximum(bounds[:, 0] + bounds[:, 1:] @ point, 0.0)
-        part, others = corners, []
-        for bound, room in zip(bounds, slack, strict=True):
-            values = (part - point) @ bound[1:] + room
-            # What is 0 but for rounding is no crossing; a convex part has two others at most.
-            values[np.abs(values) <= _ROUNDING * np.abs(bound).sum()] = 0.0
-            if (values < 0).any():
-                part, outside = _cut(part, values)
-                others.append(outside)
-        if _size(part) > _NOTHING:
-            yield Nodes(what, *_quadrature(part))
+        inside, outside = _piece(part, point, bounds)
+        if _size(inside) > _NOTHING:
+            yield Nodes(what, *_quadrature(inside))
         else:
-            # Rounding has found a cell of no size; each half asks at another point.
-            axis = np.argmax(np.ptp(corners, axis=0))
-            others = list(_cut(corners, corners[:, axis] - point[axis]))
-        waiting += [other for other in others if _size(other) > _NOTHING]
+            outside = _halves(part, point)
+        waiting += [piece for piece in outside if _size(piece) > _NOTHING]
         parts += 1
         if parts > LARGEST_CELLS:
             raise InputError("latents", f"so few that the data meet at most {LARGEST_CELLS} cells")
@@ -119,29 +114,56 @@ def cell_nodes(k: int, cell_of: Callable[[Array], Cell[What]]) -> Iterator[Nodes
 
 def _inside(corners: Array) -> Array:
     """Return a point inside, off the lines of symmetry, which lines of a cell are apt to be."""
+    if corners.shape[1] == 2:
+        largest = int(np.argmax(_triangles(corners)))
+        corners = corners[[0, largest + 1, largest + 2]]
     weights = 1.0 + np.mod(0.6180339887 * np.arange(1, len(corners) + 1), 1.0)
     point: Array = weights @ corners / weights.sum()
     return point
 
 
+def _piece(part: Array, point: Array, bounds: Array) -> tuple[Array, list[Array]]:
+    """Return the piece of a part where all bounds are ≥ 0, and the pieces that it leaves."""
+    slopes = bounds[:, 1:]
+    # The point may miss its own cell by rounding.
+    at_point = np.maximum(bounds[:, 0] + slopes @ point, 0.0)
+    at_corners = at_point + (part - point) @ slopes.T
+    # Along a side that an earlier cut has made there is nothing more to cut off.
+    crossing = at_corners.min(axis=0) < -_NOTHING * at_corners.max(axis=0)
+    outside = []
+    for bound in np.flatnonzero(crossing):
+        part, rest = _cut(part, at_point[bound] + (part - point) @ slopes[bound])
+        outside.append(rest)
+    return part, outside
+
+
+def _halves(part: Array, point: Array) -> list[Array]:
+    """Return the pieces before and behind a point, along the axis of the longer extent."""
+    axis = int(np.argmax(np.ptp(part, axis=0)))
+    return list(_cut(part, part[:, axis] - point[axis]))
+
+
 def _cut(corners: Array, values: Array) -> tuple[Array, Array]:
-    """Return the parts of a convex polygon or interval where an affine function is ≥ 0 and ≤ 0."""
+    """Return the parts of a convex polygon or interval where an affine function is ≥ 0 and ≤ 0.
+
+    A corner goes to the side of its sign, a point between corners of two signs to both. So
+    neither part is lost where rounding lets the signs of corners along the line alternate.
+    """
     kept = values >= 0
     if kept.all() or not kept.any():
         return (corners, corners[:0]) if kept.all() else (corners[:0], corners)
-    if corners.shape[1] == 1:
-        root = corners[:1] + values[0] / (values[0] - values[1]) * (corners[1:] - corners[:1])
-        halves = np.vstack([corners[:1], root]), np.vstack([root, corners[1:]])
-        return halves if kept[0] else halves[::-1]
-    # Of a convex polygon two sides cross; rounding may show more where corners coincide.
-    crossing = np.flatnonzero(kept != np.roll(kept, -1))[[0, -1]]
-    first, second = crossing
-    after = (crossing + 1) % len(corners)
-    share = values[crossing] / (values[crossing] - values[after])
-    start, end = corners[crossing] + share[:, None] * (corners[after] - corners[crossing])
-    middle = np.vstack([start, corners[first + 1 : second + 1], end])
-    rest = np.vstack([end, corners[second + 1 :], corners[: first + 1], start])
-    return (middle, rest) if kept[(first + 1) % len(corners)] else (rest, middle)
+    sides: tuple[list[Array], list[Array]] = ([], [])
+    count = len(corners)
+    for here in range(count):
+        sides[0 if kept[here] else 1].append(corners[here])
+        after = (here + 1) % count
+        # An interval has one side.
+        if kept[here] != kept[after] and after + corners.shape[1] > 1:
+            share = values[here] / (values[here] - values[after])
+            root = corners[here] + share * (corners[after] - corners[here])
+            for side in sides:
+                side.append(root)
+    return np.array(sides[0]), np.array(sides[1])
 
 
 def _triangles(corners: Array) -> Array:
