@@ -65,8 +65,8 @@ class Family:
             raise InputError(self.x.name, "two different axes")
         object.__setattr__(self, "spec", LawSpec.parse(self.law))
         known = (*self.spec.settings, *OBJECTIVE_AXES, WIDTH_AXIS)
-        for axis in (self.x, self.y):
-            check_choice("axis", axis.name, known)
+        for name, axis in (("x", self.x), ("y", self.y)):
+            check_choice(name, axis.name, known)
         for name, least in (("n_latents", 1), ("starts", 1), ("seed", 0)):
             check_whole(name, getattr(self, name), least, _LARGEST_COUNT)
         # Ranges are convex, so what the corners allow the points between do.

@@ -46,7 +46,7 @@ BAD = [
     ([*SMALL[:3], "l1", *SMALL[4:], *OUT], "--x: expected NAME=LOW:HIGH:COUNT"),
     ([*SMALL[:3], "l1=1:0:2", *SMALL[4:], *OUT], "--x: l1: expected LOW below HIGH"),
     ([*SMALL[:5], "l1=0:1:2", *SMALL[6:], *OUT], "--y: expected another axis than --x, got 'l1'"),
-    ([*SMALL[:5], "beta=0:1:2", *SMALL[6:], *OUT], "axis: expected one of onehot"),
+    ([*SMALL[:5], "beta=0:1:2", *SMALL[6:], *OUT], "--y: expected one of onehot"),
     ([*SMALL[:6], *OUT], "--latents: expected either a number or latents as an axis"),
 ]
 

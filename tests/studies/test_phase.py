@@ -322,7 +322,7 @@ def test_bad_axes(text: str, message: str) -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"x": Axis("beta", 0, 1, 2)}, "axis: expected one of onehot_probability, .*got 'beta'"),
+        ({"x": Axis("beta", 0, 1, 2)}, "x: expected one of onehot_probability, .*got 'beta'"),
         ({"x": LAMBDA}, "l1: expected two different axes"),
         ({"x": Axis("onehot_probability", 0, 2, 3)}, "onehot_probability: expected a number from"),
         ({"x": Axis("weight_decay", -1, 1, 3)}, "weight_decay: expected a finite number ≥ 0"),

@@ -115,5 +115,7 @@ def test_what_came_is_shown_in_one_line(got: object, shown: str | None) -> None:
 def test_a_name_nearby_is_offered() -> None:
     assert "(did you mean 'amplitude'?)" in one_of(["amplitude", "angle"], "amplitud")
     assert "(did you mean 'TopK'?)" in one_of(["ReLU", "TopK"], "topk")
-    for far in ("zzz", 3, None):
+    # The beginning of one name, though not of two, is near.
+    assert "(did you mean 'amplitude'?)" in one_of(["amplitude", "angle"], "am")
+    for far in ("zzz", "a", "", 3, None):
         assert one_of(["amplitude", "angle"], far) == "one of amplitude, angle"

@@ -176,8 +176,13 @@ def one_of(options: Iterable[object], got: object = NOTHING) -> str:
     --------
     >>> one_of(["shared", "independent"], "Sharde")
     "one of shared, independent (did you mean 'shared'?)"
+    >>> one_of(["onehot_probability", "amplitude"], "onehot")
+    "one of onehot_probability, amplitude (did you mean 'onehot_probability'?)"
     """
     known = {str(option).casefold(): str(option) for option in options}
-    near = get_close_matches(got.casefold(), known, n=1) if isinstance(got, str) else []
+    near = []
+    if isinstance(got, str) and got:
+        begun = [name for name in known if name.startswith(got.casefold())]
+        near = get_close_matches(got.casefold(), known, n=1) or begun[: len(begun) == 1]
     meant = f" (did you mean {known[near[0]]!r}?)" if near else ""
     return f"one of {', '.join(known.values())}{meant}"
