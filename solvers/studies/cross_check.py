@@ -192,7 +192,8 @@ def cross_check(
     objective : Objective, optional
         By default that of the file that the SAE comes from, see `objective_for`.
     search : Search, optional
-        For the optimum: random starts, beside the law's codes and the SAE itself.
+        For the optimum: random starts, beside the law's codes and the SAE itself. Its progress is
+        told of the starts first, then of the thousandths of the law for the best activations.
     samples : int
         If positive, a Monte Carlo estimate from so many samples is added.
     known : dict, optional
@@ -246,7 +247,9 @@ def cross_check(
     best_activations = None
     if objective_used.reconstruction == "squared" and objective_used.l1 > 0:
         try:
-            best_activations = best_activation_loss(law, judged_sae, objective_used)
+            best_activations = best_activation_loss(
+                law, judged_sae, objective_used, progress=search.progress
+            )
         except InputError as error:
             notes.append(f"amortisation gap not computed: {error}")
     closest = closest_code(law, sae.W_dec, loss.firing)
