@@ -72,7 +72,7 @@ def test_an_interrupt_prints_the_best_so_far(
 
 
 def test_certificate(capsys: pytest.CaptureFixture[str]) -> None:
-    status, out, _ = run(capsys, *CERTIFIED, "--json")
+    status, out, _ = run(capsys, *CERTIFIED, "--claimed", "0.0893977137", "--json")
     certificate = json.loads(out)["certificate"]
     assert status == 0
     assert certificate["relative_gap"] <= 0.04
@@ -81,7 +81,6 @@ def test_certificate(capsys: pytest.CaptureFixture[str]) -> None:
     status, out, _ = run(capsys, *CERTIFIED, "--claimed", "0.0950833333")
     assert status == 1
     assert "REFUTED" in out
-    assert run(capsys, *CERTIFIED, "--claimed", "0.0893977137")[0] == 0
 
 
 @pytest.mark.slow

@@ -184,7 +184,7 @@ def test_gradient_along_the_finite_set(name: str) -> None:
 def test_optimum_on_the_first_data_set() -> None:
     """λC - λ²C²/4 with C = 1/√2, at 45°."""
     cost = 0.5**0.5
-    best = minimize_loss(load_law("shared"), 4, RELATIVE, Search(starts=6))
+    best = minimize_loss(load_law("shared"), 4, RELATIVE, Search(starts=2, limit=2))
     assert best.total == pytest.approx(0.1 * cost - 0.01 * cost**2 / 4, abs=1e-9)
     np.testing.assert_allclose(np.abs(best.sae.W_dec), cost, atol=1e-5)
 

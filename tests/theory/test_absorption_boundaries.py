@@ -39,7 +39,10 @@ def at_onset(w_share: float, degrees: float, uniform: bool) -> tuple[float, floa
 
 
 @pytest.mark.parametrize("uniform", [False, True])
-@pytest.mark.parametrize(("w_share", "degrees"), [(0.02, 60), (0.02, 90), (0.05, 30)])
+@pytest.mark.parametrize(
+    ("w_share", "degrees"),
+    [(0.02, 60), pytest.param(0.02, 90, marks=pytest.mark.slow), (0.05, 30)],
+)
 def test_absorption_ends_at_the_onset(w_share: float, degrees: float, uniform: bool) -> None:
     l1, share = at_onset(w_share, degrees, uniform)
     c = 0.3
