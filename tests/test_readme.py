@@ -39,8 +39,13 @@ def test_the_two_commands_end_as_promised() -> None:
     assert [line.split("/")[-1] for line in lines] == ["sae-theory verify", "pytest"]
 
 
-def test_python_code_prints_what_its_comment_says(capsys: pytest.CaptureFixture[str]) -> None:
-    (code,) = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+PYTHON = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+
+
+@pytest.mark.parametrize("code", PYTHON)
+def test_python_code_prints_what_its_comment_says(
+    code: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     exec(compile(code, "README.md", "exec"), {})
     assert capsys.readouterr().out.strip() == code.strip().rsplit("# ", maxsplit=1)[1]
 

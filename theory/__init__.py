@@ -27,17 +27,21 @@ if TYPE_CHECKING:
     from theory.derivations.derivation import Derivation as Derivation
     from theory.derivations.own import own_derivation as own_derivation
     from theory.exact.errors import InputError as InputError
+    from theory.laws.active_sets import firing_features as firing_features
+    from theory.laws.active_sets import from_active_sets as from_active_sets
+    from theory.laws.active_sets import independent_features as independent_features
+    from theory.laws.active_sets import tree as tree
     from theory.laws.integration import Expectation as Expectation
     from theory.laws.integration import expectation as expectation
     from theory.laws.law import Component as Component
     from theory.laws.law import Law as Law
-    from theory.laws.law import one_hot_sets as one_hot_sets
     from theory.laws.law_files import LawSpec as LawSpec
     from theory.laws.law_files import law_from_dict as law_from_dict
     from theory.laws.law_files import load_law as load_law
     from theory.laws.moments import covariance as covariance
     from theory.laws.moments import mean as mean
     from theory.laws.moments import principal_components as principal_components
+    from theory.laws.one_hot_sets import one_hot_sets as one_hot_sets
     from theory.laws.presets import preset as preset
     from theory.laws.presets import shared_amplitudes as shared_amplitudes
     from theory.losses.attained_bound import bound_attained_from as bound_attained_from
@@ -61,7 +65,9 @@ _HOMES = {
     "theory.derivations.own": "own_derivation",
     "theory.exact.errors": "InputError",
     "theory.laws.integration": "Expectation expectation",
-    "theory.laws.law": "Component Law one_hot_sets",
+    "theory.laws.law": "Component Law",
+    "theory.laws.one_hot_sets": "one_hot_sets",
+    "theory.laws.active_sets": "firing_features from_active_sets independent_features tree",
     "theory.laws.law_files": "LawSpec law_from_dict load_law",
     "theory.laws.moments": "covariance mean principal_components",
     "theory.laws.presets": "preset shared_amplitudes",

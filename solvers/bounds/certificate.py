@@ -282,8 +282,6 @@ def check_certifiable(
     check_type("objective", objective, Objective)
     if law.dimension != 2:
         raise InputError("law", "data in the plane, of dimension 2", law.dimension)
-    if any(part.cube_dimension > 2 for part in law.components):
-        raise InputError("law", "components of at most two amplitudes")
     check_whole("n_latents", n_latents, 1, LARGEST_WIDTH)
     if objective.reconstruction != "squared":
         expected = "'squared' for a certificate"

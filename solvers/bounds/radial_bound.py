@@ -1,4 +1,4 @@
-"""The radial lower bound in numbers, for any law of cubes of dimension ≤ 2.
+"""The radial lower bound in numbers.
 
 For ‖d_i‖ ≤ 1 no SAE of any width or encoder has squared loss plus λ Σ f_i below
 
@@ -10,7 +10,8 @@ the distance ρ from the foot of b is a sum over the edges E at signed distance 
     ∫_P g(ρ) dA = Σ_E p_E ∫_E F(ρ)/ρ² ds,    F(ρ) = ∫_0^ρ g(t) t dt,
 
 the divergence theorem for y F(|y|)/|y|². What is left are integrals along segments, taken by
-`scipy.integrate.quad`, whose error estimates are added up and reported.
+`scipy.integrate.quad`, whose error estimates are added up and reported. Laws with cubes of more
+dimensions go to `midpoint_bound`.
 """
 
 import heapq
@@ -26,6 +27,7 @@ from numpy.typing import NDArray
 from scipy import integrate, optimize
 
 from solvers.autoencoders.objective import Objective
+from solvers.bounds.midpoint_bound import midpoint_bound
 from solvers.laws.arrays import LawArrays, law_arrays
 from solvers.losses.parameters import LossOfVector, ScaledProblem
 from solvers.runtime.arguments import checked
@@ -132,7 +134,9 @@ def lower_bound(law: Law, objective: Objective, n_latents: int) -> LowerBound:
 
         min_t (‖x - b‖ - t)₊²/‖x‖² + λ t,
 
-    averaged; its mean over a symmetric law is least at b = 0, and for other laws 0 is returned.
+    averaged; its mean over a symmetric law is least at b = 0, and for other laws, and those with
+    cubes of three dimensions or more, 0 is returned. Under the squared reconstruction these have
+    the radial bound from below, by the midpoint rule.
 
     Examples
     --------
@@ -158,15 +162,24 @@ def _kept_bound(law: Law, objective: Objective, n_latents: int) -> LowerBound:
     return LowerBound(
         bound.value * problem.loss_unit,
         (bound.error + rounding) * problem.loss_unit,
-        "radial bound" if bound.value > 0 else "trivial",
+        _name(law_arrays(law)) if bound.value > 0 else "trivial",
     )
+
+
+def _name(law: LawArrays) -> str:
+    return "radial bound, from below by the midpoint rule" if _is_solid(law) else "radial bound"
+
+
+def _is_solid(law: LawArrays) -> bool:
+    """Whether some component has a cube of more than two dimensions."""
+    return any(cubes.cube_dimension > 2 for cubes in law.groups)
 
 
 def _scaled_bound(loss: LossOfVector, symmetric: bool) -> LowerBound:
     law, objective = loss.law, loss.objective
     mu = objective.weight_decay
     relative = objective.reconstruction == "relative"
-    if objective.l1 == 0 or (relative and not symmetric):
+    if objective.l1 == 0 or (relative and (not symmetric or _is_solid(law))):
         return LowerBound(0.0, 0.0)
     if objective.decoder == "free" and objective.sparsity == "l1":
         if mu == 0:
@@ -184,6 +197,8 @@ def _radial(law: LawArrays, objective: Objective, symmetric: bool, norm: float) 
     """Return the radial bound for atoms of at most a norm: λ is λ/norm then."""
     if objective.reconstruction == "relative":
         return _expectation(law, np.zeros(law.dimension), RelativeProfile(objective.l1 / norm))
+    if _is_solid(law):
+        return LowerBound(*midpoint_bound(law, objective.l1 / norm, symmetric))
     return _least_over_b_dec(law, SquaredProfile(objective.l1 / norm), symmetric)
 
 

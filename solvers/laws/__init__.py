@@ -1,7 +1,7 @@
 """A law in floats: arrays, moments of cut cubes, symmetries, samples.
 
 Imports `solvers.runtime`, and of theory the law and the exception only, so that its agreement with
-theory is evidence. Public names: `Cell`, `cell_nodes`, `charts`, `Cubes`, `cut_facets`,
-`law_arrays`, `LawArrays`, `pair_moments`, `reaches_origin`, `Sampler`, `symmetries`,
+theory is evidence. Public names: `Cell`, `cell_nodes`, `charts`, `check_cost`, `Cubes`,
+`cut_facets`, `law_arrays`, `LawArrays`, `pair_moments`, `reaches_origin`, `Sampler`, `symmetries`,
 `triangle_index`, `unit_lines`, `weighted_pairs`.
 """

@@ -91,7 +91,7 @@ def cell_nodes(k: int, cell_of: Callable[[Array], Cell[What]]) -> Iterator[Nodes
     [0.03125, 0.28125]
     """
     if k > 2:
-        raise InputError("law", "components of at most two amplitudes", k)
+        raise InputError("law", "components of at most two random magnitudes", k)
     if k == 0:
         yield Nodes(cell_of(np.zeros(0)).what, np.zeros((1, 0)), np.ones(1))
         return

@@ -9,8 +9,9 @@ facets F at (signed) distance h_F from the origin [ChinLasserreSukumar2015, sect
 
     ∫_P g = 1/(k + deg g) Σ_F h_F ∫_F g.
 
-In the square only the edges u1 = 1, u2 = 1 and the two chords a·ũ = 0 have h_F ≠ 0.
-This module knows no SAE. For k ≥ 3 add one function to `_MOMENTS`.
+Only the faces u_l = 1 and the two planes a·ũ = 0 have h_F ≠ 0. In the square all facets are
+intervals, looked at for all pairs at once; from three dimensions on `cut_cube` recurses, at a
+cost that grows with (k + 4)!. This module knows no SAE.
 """
 
 from collections.abc import Callable
@@ -19,10 +20,15 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from solvers.laws.arrays import LawArrays
+from solvers.laws.cut_cube import cut_cube_moments, edges_of_a_pair
 from solvers.laws.cut_square import cut_facets, unit_lines
-from theory.exact.errors import InputError, one_of
+from theory.exact.errors import InputError
 
 Array = NDArray[np.float64]
+
+#: Edges of all pairs and components: more take minutes for one loss.
+LARGEST_WORK = 10**8
 
 # The moments 1, u1, u2, u1², u1u2, u2² as products of two entries of ũ, and 1/(2 + degree).
 _ROW, _COLUMN = np.triu_indices(3)
@@ -55,11 +61,6 @@ def pair_moments(preactivations: Array) -> Array:
         Absolute errors are a few 1e-16, also for parallel, coincident and nearly
         coincident lines.
 
-    Raises
-    ------
-    InputError
-        For a cube dimension k that has no formula here.
-
     Examples
     --------
     The half u1 > 1/2 of the square: area 1/2, E u1 = 3/8, E u2 = 1/4.
@@ -67,10 +68,7 @@ def pair_moments(preactivations: Array) -> Array:
     >>> pair_moments(np.array([[[-0.5, 1.0, 0.0]]]))[0, 0, :3, 0].round(12).tolist()
     [0.5, 0.375, 0.25]
     """
-    cube_dimension = preactivations.shape[-1] - 1
-    if cube_dimension not in _MOMENTS:
-        raise InputError("cube dimension", one_of(sorted(_MOMENTS)), cube_dimension, where="law")
-    return _MOMENTS[cube_dimension](preactivations)
+    return _MOMENTS.get(preactivations.shape[-1] - 1, _cube)(preactivations)
 
 
 @lru_cache(maxsize=8)
@@ -161,6 +159,38 @@ def _from_chord(lines: Array) -> Array:
     table[..., 2] = row[..., 1] * column[..., 1]
     table *= (lines[:, :, :1] * _DEGREE_FACTOR)[..., None]
     return table
+
+
+def check_cost(law: LawArrays, n: int) -> None:
+    """Raise `InputError` if the moments of n half-spaces would take minutes.
+
+    Examples
+    --------
+    >>> from solvers.laws.arrays import law_arrays
+    >>> from theory import load_law
+    >>> check_cost(law_arrays(load_law("shared")), 10_000)
+    """
+    work = sum(
+        len(cubes.probability) * (n * (n + 1) // 2) * edges_of_a_pair(cubes.cube_dimension)
+        for cubes in law.groups
+        if cubes.cube_dimension > 2
+    )
+    if work > LARGEST_WORK:
+        limit = f"components × pairs × 6·7·…·(k + 4) of at most {LARGEST_WORK:,}"
+        hint = "k features of random magnitude are active together"
+        raise InputError("latents", limit, f"{work:,}", hint=hint)
+
+
+def _cube(a: Array) -> Array:
+    count, n, size = a.shape
+    # Of a pair in either order the moments are the same.
+    first, second = np.triu_indices(n)
+    p, q = a[:, first].reshape(-1, size), a[:, second].reshape(-1, size)
+    row, column = np.triu_indices(size)
+    found = cut_cube_moments(p, q)[:, row, column].reshape(count, len(first), len(row))
+    moments = np.empty((count, n, n, len(row)))
+    moments[:, first, second] = moments[:, second, first] = found
+    return np.ascontiguousarray(moments.transpose(0, 1, 3, 2))
 
 
 _MOMENTS: dict[int, Callable[[Array], Array]] = {0: _point, 1: _segment, 2: _square}

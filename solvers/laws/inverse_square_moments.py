@@ -93,6 +93,9 @@ def charts(cubes: Cubes) -> Charts:
     offset, matrix = cubes.affine[:, :, 0], cubes.affine[:, :, 1:]
     count, d, k = matrix.shape
     basis = np.zeros((count, d, 2))
+    if k > 2:
+        expected = "components of at most two random magnitudes, for the relative loss"
+        raise InputError("law", expected, k)
     for c in range(count):
         vectors = [*matrix[c].T, offset[c]]
         size = max(float(np.linalg.norm(v)) for v in vectors)

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from solvers.autoencoders.autoencoder import Autoencoder, Sae
 from solvers.autoencoders.objective import Objective
 from solvers.laws.arrays import Cubes, LawArrays, law_arrays
-from solvers.laws.half_space_moments import pair_moments, triangle_index
+from solvers.laws.half_space_moments import check_cost, pair_moments, triangle_index
 from solvers.laws.inverse_square_moments import reaches_origin
 from solvers.losses.piecewise_loss import piecewise_parts
 from solvers.losses.relative_loss import reconstruction_at_origin, relative_parts
@@ -119,8 +119,8 @@ def expected_loss(law: Law, sae: Autoencoder, objective: Objective) -> ExpectedL
     Raises
     ------
     InputError
-        If the SAE's d_in is not the law's d, the law has cubes of a dimension above 2 or
-        symbols in it, or the weights are so large that the loss overflows.
+        If the SAE's d_in is not the law's d, the law has symbols in it or would take too long
+        (`check_cost`), or the weights are so large that the loss overflows.
 
     Examples
     --------
@@ -316,6 +316,7 @@ def _pass(
 ) -> _Sums:
     """Return the sums; the derivatives are those of E ‖x - x̂‖² + Σ penalty_i E f_i."""
     d, n = W_enc.shape
+    check_cost(law, n)
     gram = W_dec @ W_dec.T
     activation, firing = np.zeros(n), np.zeros(n)
     with_residual, together = np.zeros((n, d)), np.zeros((n, n))

@@ -29,7 +29,7 @@ Array = NDArray[np.float64]
 
 _GAUSS = 1.0 / np.sqrt(3.0)
 _ROUNDING = 1e-12
-# Step of the central differences that stand in for the relative loss's second derivatives.
+# Step of the central differences that stand in where second derivatives have no formula.
 _STEP = 1e-5
 
 
@@ -61,7 +61,7 @@ def loss_hessian(
     Raises
     ------
     InputError
-        For the relative reconstruction.
+        For the relative reconstruction, or a cube of more than two dimensions.
 
     Examples
     --------
@@ -77,6 +77,8 @@ def loss_hessian(
         raise InputError(
             "reconstruction", "'squared' for exact second derivatives", objective.reconstruction
         )
+    if any(cubes.cube_dimension > 2 for cubes in law.groups):
+        raise InputError("law", "components of at most two random magnitudes", where="hessian")
     d, n = W_enc.shape
     weights = objective.latent_weights(W_dec)
     penalty = objective.l1 * weights
@@ -286,8 +288,8 @@ def vector_hessian(loss: LossOfVector, vector: Array) -> Array:
 
         P H P/ρ² - ((d·g) P + d (P g)ᵀ + (P g) dᵀ)/ρ².
 
-    Exact for the squared reconstruction; for the relative one it is a central difference of the
-    exact gradient.
+    Exact for the squared reconstruction on cubes of at most two dimensions; else it is a central
+    difference of the exact gradient.
 
     Parameters
     ----------
@@ -305,7 +307,8 @@ def vector_hessian(loss: LossOfVector, vector: Array) -> Array:
     >>> bool(abs(vector_hessian(loss, vector)[4, 4]) < 1e-15)
     True
     """
-    if loss.objective.reconstruction == "relative":
+    solid = any(cubes.cube_dimension > 2 for cubes in loss.law.groups)
+    if solid or loss.objective.reconstruction == "relative":
         steps = _STEP * np.eye(len(vector))
         slopes = [loss(vector + h)[1] - loss(vector - h)[1] for h in steps]
         return (np.array(slopes) + np.array(slopes).T) / (4 * _STEP)

@@ -3,7 +3,8 @@
 On each cell between the breaks x̂ - x and f are affine in u, so that the squared error is a
 quadratic, the activations are affine and who fires is constant: `solvers.laws.cell_quadrature`
 integrates all three exactly. Slower than the moments of `solvers.laws.half_space_moments`, and
-without a gradient: JumpReLU, TopK and Gated SAEs jump, and their loss has boundary terms.
+without a gradient: JumpReLU, TopK and Gated SAEs jump, and their loss has boundary terms. On cubes
+of more than two dimensions there are no cells here, and ReLU SAEs have their moments instead.
 """
 
 from collections.abc import Callable
@@ -12,9 +13,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from solvers.autoencoders.autoencoder import Autoencoder
+from solvers.autoencoders.autoencoder import Autoencoder, Sae
 from solvers.laws.arrays import LawArrays
 from solvers.laws.cell_quadrature import Cell, cell_nodes
+from solvers.laws.half_space_moments import pair_moments, triangle_index
 from theory.exact.errors import InputError
 
 Array = NDArray[np.float64]
@@ -52,8 +54,8 @@ def piecewise_parts(law: LawArrays, sae: Autoencoder) -> PiecewiseParts:
     Raises
     ------
     InputError
-        If the law has cubes of a dimension above 2, or there is more work than `LARGEST_WORK`,
-        which is said before any is done.
+        If the law has cubes of a dimension above 2 and the SAE is no ReLU SAE, or there is more
+        work than `LARGEST_WORK`, which is said before any is done.
 
     Examples
     --------
@@ -68,6 +70,8 @@ def piecewise_parts(law: LawArrays, sae: Autoencoder) -> PiecewiseParts:
     >>> round(parts.reconstruction, 15) == round(1 / 6, 15), parts.firing[0].round(15).tolist()
     (True, [0.25, 0.0, 0.0, 0.0])
     """
+    if isinstance(sae, Sae) and any(cubes.cube_dimension > 2 for cubes in law.groups):
+        return _by_moments(law, sae)
     weights, offsets = sae.breaks
     n = sae.d_sae
     work = sum(len(cubes.probability) for cubes in law.groups if cubes.cube_dimension == 2)
@@ -94,6 +98,36 @@ def piecewise_parts(law: LawArrays, sae: Autoencoder) -> PiecewiseParts:
                 fires = (f > 0).astype(np.float64)
                 firing += (fires * mass[:, None]).T @ fires
     return PiecewiseParts(reconstruction, norm, activation, firing)
+
+
+def _by_moments(law: LawArrays, sae: Sae) -> PiecewiseParts:
+    n = sae.d_sae
+    activation, firing = np.zeros(n), np.zeros((n, n))
+    together, with_residual = np.zeros((n, n)), np.zeros((n, sae.d_in))
+    for cubes in law.groups:
+        index = triangle_index(1 + cubes.cube_dimension)
+        for probability, affine in zip(cubes.probability, cubes.affine, strict=True):
+            a = sae.W_enc.T @ affine
+            a[:, 0] += sae.b_enc
+            moments = probability * pair_moments(a[None])[0][:, index]
+            own = np.einsum("irsi,is->ir", moments, a)
+            residual = affine.copy()
+            residual[:, 0] -= sae.b_dec
+            activation += own[:, 0]
+            firing += moments[:, 0, 0, :]
+            together += np.einsum("ir,irsj,js->ij", a, moments, a)
+            with_residual += own @ residual.T
+    off_centre = sae.b_dec - law.mean
+    reached = float(np.vdot(sae.W_dec @ sae.W_dec.T, together))
+    return PiecewiseParts(
+        law.spread
+        + float(off_centre @ off_centre)
+        - 2.0 * float(np.vdot(sae.W_dec, with_residual))
+        + reached,
+        reached + float(sae.b_dec @ (2.0 * activation @ sae.W_dec + sae.b_dec)),
+        activation,
+        firing,
+    )
 
 
 def _cell_of(sae: Autoencoder, lines: Array) -> Callable[[Array], Cell[Array]]:

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure as Figure  # noqa: PLC0414 - passed on
 from matplotlib.patches import FancyArrowPatch, Polygon
 from matplotlib.patches import Patch as Patch  # noqa: PLC0414 - passed on
 from numpy.typing import NDArray
+from scipy.spatial import ConvexHull
 
 from solvers.autoencoders.autoencoder import Autoencoder
 from solvers.laws.arrays import LawArrays, law_arrays
@@ -276,45 +277,45 @@ def _projection(law: LawArrays) -> tuple[Array, tuple[str, str]]:
 
 
 def _draw_support(axes: Axes, law: LawArrays, projection: Array) -> None:
-    """Draw points, segments and parallelograms, each kind with its legend entry."""
-    labels = ["data: point", "data: segment", "data: parallelogram"]
+    """Draw points, segments, parallelograms and cubes, each kind with its legend entry."""
+    labels = ["data: point", "data: segment", "data: parallelogram", "data: cube of 3 or more"]
+    # Of a kind the first is named.
+    named: set[str] = set()
     for cubes in law.groups:
         k = cubes.cube_dimension
-        label: str | None = labels[k]
         # Flat components first, so that segments and points are not hidden under them.
-        layer = 2 - 0.5 * k
+        layer = 2 - 0.5 * min(k, 3)
         for affine in projection @ cubes.affine:
-            corner = affine[:, 0]
+            label = labels[min(k, 3)] if labels[min(k, 3)] not in named else None
+            corners = (
+                affine[:, 0] + np.array(list(product((0.0, 1.0), repeat=k))) @ affine[:, 1:].T
+            )
             if k == 0:
-                axes.plot(*corner, "o", color="0.45", markersize=7, label=label, zorder=layer)
+                axes.plot(*corners[0], "o", color="0.45", markersize=7, label=label, zorder=layer)
             elif k == 1 or _is_flat(affine[:, 1:]):
                 # A parallelogram seen edge-on is as wide as its corners.
-                u = np.array(list(product((0.0, 1.0), repeat=k)))
-                corners = corner + u @ affine[:, 1:].T
                 ends = corners[
                     [np.argmin(corners @ [1.0, 1e-3]), np.argmax(corners @ [1.0, 1e-3])]
                 ]
                 axes.plot(*ends.T, color="0.6", linewidth=5, label=label, zorder=layer,
                           solid_capstyle="butt")  # fmt: skip
             else:
-                first, second = affine[:, 1], affine[:, 2]
-                outline = np.array([corner, corner + first, corner + first + second,
-                                    corner + second])  # fmt: skip
+                outline = corners[ConvexHull(corners).vertices] if k > 2 else corners[[0, 2, 3, 1]]
                 axes.add_patch(
                     Polygon(
                         outline,
-                        facecolor="0.88",
+                        facecolor="0.88" if k == 2 else "0.95",
                         edgecolor="0.6",
-                        hatch="..",
+                        hatch=".." if k == 2 else None,
                         label=label,
                         zorder=layer,
                     )
                 )
                 axes.update_datalim(outline)
-            label = None
+            named.add(labels[min(k, 3)])
 
 
 def _is_flat(edges: Array) -> bool:
-    """Tell whether the two columns, projected, span no area to speak of."""
+    """Tell whether the columns, projected, span no area to speak of."""
     sizes = np.linalg.svd(edges, compute_uv=False)
     return bool(sizes[-1] <= 1e-9 * sizes[0])

@@ -19,6 +19,7 @@ LAWS = {
     "parallelograms and segments": load_law("independent:onehot_probability=0.5"),
     "points": shared_amplitudes([("1/2", 0, 0), ("1/2", 1, 1)]),
     "four dimensions": one_hot_sets((2, 2), embedding=np.eye(4).astype(int).tolist()),
+    "cubes": load_law({"features": 3, "firing": 0.5, "magnitude": {"uniform": [0, 1]}}),
     "one dimension": one_hot_sets((1, 1), embedding=[[1], [-2]]),
 }
 

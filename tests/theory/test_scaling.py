@@ -24,8 +24,8 @@ from theory.exact.symbols import (
     THETA,
     WEIGHT_DECAY,
 )
-from theory.laws.law import one_hot_sets
 from theory.laws.moments import covariance, fourth_cumulant
+from theory.laws.one_hot_sets import one_hot_sets
 from theory.losses.attained_bound import bound_attained_from
 from theory.losses.closed_forms import (
     frame_loss_for_every_l1,

@@ -26,7 +26,7 @@ from theory.exact.symbols import (
     POINT_AMPLITUDE,
     THETA,
 )
-from theory.laws.law import one_hot_sets
+from theory.laws.one_hot_sets import one_hot_sets
 from theory.laws.presets import preset, shared_amplitudes
 from theory.losses.closed_forms import orthogonal_frame_loss
 

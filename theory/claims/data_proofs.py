@@ -6,8 +6,9 @@ from theory.claims.claim import Finding, Quantity, Verdict, require
 from theory.codes.costs import Linear
 from theory.exact.symbols import PHI, SIGN_CORRELATION
 from theory.laws.integration import Piece, Point, piecewise_expectation
-from theory.laws.law import Law, one_hot_sets
+from theory.laws.law import Law
 from theory.laws.moments import covariance, fourth_cumulant, principal_components
+from theory.laws.one_hot_sets import one_hot_sets
 from theory.laws.presets import preset
 
 #: The sign correlation at which statements for ρ ≠ 0 are compared with numbers.

@@ -119,11 +119,12 @@ def diagonal() -> Code:
 
 @checked
 def codes_of(law: Law) -> tuple[Code, ...]:
-    """Return the codes that a law of two one-hot sets suggests, with unit atoms.
+    """Return the codes that a law's features suggest, with unit atoms.
 
-    "axis-aligned" has an atom along every feature, "diagonal" one along the sum of every pair
-    of features of the two sets. Two sets of one feature add the codes that have absorbed one
-    [Chanin2024]: the other feature and the sum. Without features there is none.
+    "true features" has an atom along every feature; with two one-hot sets it is called
+    "axis-aligned", and "diagonal" has one along the sum of every pair of features of the two.
+    Two sets of one feature add the codes that have absorbed one [Chanin2024]: the other feature
+    and the sum. Without features there is none.
 
     Examples
     --------
@@ -131,15 +132,16 @@ def codes_of(law: Law) -> tuple[Code, ...]:
     >>> [code.name for code in codes_of(preset("shared"))]
     ['axis-aligned', 'diagonal']
     """
-    if len(law.features) != 2:
-        return ()
-    first, second = law.features
-    sums = [tuple(a + b for a, b in zip(x, y, strict=True)) for x in first for y in second]
+    every = [feature for group in law.features for feature in group]
+    named = [("true features", every)] if every else []
+    if len(law.features) == 2:
+        first, second = law.features
+        sums = [tuple(a + b for a, b in zip(x, y, strict=True)) for x in first for y in second]
+        named = [("axis-aligned", every), ("diagonal", sums)]
+        if len(first) == len(second) == 1:
+            named.append(("first feature absorbed", [first[0], sums[0]]))
+            named.append(("second feature absorbed", [second[0], sums[0]]))
     found = []
-    named = [("axis-aligned", [*first, *second]), ("diagonal", sums)]
-    if len(first) == len(second) == 1:
-        named.append(("first feature absorbed", [first[0], sums[0]]))
-        named.append(("second feature absorbed", [second[0], sums[0]]))
     for name, directions in named:
         norms = [sympy.sqrt(dot(direction, direction)) for direction in directions]
         if all(norm != 0 for norm in norms):

@@ -32,7 +32,8 @@ from theory.exact.symbols import (
     THETA,
 )
 from theory.laws.integration import Expectation, Piece, Point, piecewise_expectation
-from theory.laws.law import Component, Law, one_hot_sets
+from theory.laws.law import Component, Law
+from theory.laws.one_hot_sets import one_hot_sets
 
 #: Angles that tell different orthogonal frames apart: a quarter turn permutes the atoms, and
 #: both presets are symmetric about the diagonals.

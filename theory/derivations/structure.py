@@ -16,8 +16,9 @@ from theory.exact.symbols import (
     PHI,
     SIGN_CORRELATION,
 )
-from theory.laws.law import Component, Law, one_hot_sets
+from theory.laws.law import Component, Law
 from theory.laws.moments import covariance, fourth_cumulant
+from theory.laws.one_hot_sets import one_hot_sets
 from theory.laws.presets import preset
 from theory.losses.attained_bound import bound_attained_from
 

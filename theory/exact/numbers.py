@@ -4,6 +4,7 @@ A decimal is read as the decimal that was written, not as the binary float neare
 that a law file's 0.1 is one tenth in every closed form.
 """
 
+from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 from numbers import Integral, Rational, Real
@@ -11,7 +12,7 @@ from typing import TypeAlias
 
 import sympy
 
-from theory.exact.arguments import plain
+from theory.exact.arguments import check_list, plain
 from theory.exact.errors import InputError
 
 Number: TypeAlias = int | float | str | Decimal | Fraction | sympy.Expr
@@ -43,6 +44,9 @@ def exact_number(value: object, name: str) -> sympy.Expr:
     (1/10, 1/3)
     """
     number = plain(value)
+    if isinstance(number, sympy.Rational):
+        # What sympy would work out about it costs more than all else here.
+        return number
     if isinstance(number, sympy.Expr):
         if number.is_finite is False or number.is_real is False or number.has(sympy.nan):
             raise InputError(name, "a finite real number", value)
@@ -63,6 +67,52 @@ def exact_number(value: object, name: str) -> sympy.Expr:
     if quotient != 0 and abs(sympy.log(abs(quotient), 10).evalf()) > _LARGEST_EXPONENT:
         raise _not_finite(name, value)
     return quotient
+
+
+def within(value: Number, name: str, low: int, high: int) -> sympy.Expr:
+    """Return `value` exactly, unless it is provably outside [low, high].
+
+    Examples
+    --------
+    >>> within(0.25, "onehot_probability", 0, 1)
+    1/4
+    """
+    number = exact_number(value, name)
+    if (number - low).is_negative or (number - high).is_positive:
+        raise InputError(name, f"a number from {low} to {high}", value)
+    return number
+
+
+def number_rows(value: object, name: str, shapes: Sequence[tuple[int, int]]) -> sympy.Matrix:
+    """Return rows of numbers as a matrix of one of the shapes, in which -1 is any width.
+
+    Raises
+    ------
+    InputError
+        For another shape, or an entry that is no finite number.
+
+    Examples
+    --------
+    >>> number_rows([[1, "1/2"]], "embedding", [(1, -1)])
+    Matrix([[1, 1/2]])
+    """
+    expected = " or ".join(str(shape) for shape in shapes).replace("-1", "d")
+    given = check_list(name, value, f"a list of rows of shape {expected}")
+    entries = [
+        check_list(f"{name}[{r}]", row, "a row, a list of numbers") for r, row in enumerate(given)
+    ]
+    lengths = [len(row) for row in entries]
+    width = lengths[0] if lengths else 0
+    fits = any(len(entries) == rows and columns in (width, -1) for rows, columns in shapes)
+    if width == 0 or lengths.count(width) < len(lengths) or not fits:
+        hint = f"it has {len(entries)} rows of lengths {lengths}"
+        raise InputError(name, f"shape {expected}", hint=hint)
+    return sympy.Matrix(
+        [
+            [exact_number(entry, f"{name}[{r}][{c}]") for c, entry in enumerate(row)]
+            for r, row in enumerate(entries)
+        ]
+    )
 
 
 def _text(number: object, name: str, value: object) -> str:

@@ -4,6 +4,7 @@ shared
 independent:onehot_probability=0.25,amplitude=2
 two-features:first_alone=0.5,both=0.5,angle=60
 path/to/law.json    {"sets": [2, 2], "magnitude_correlation": 0.5, ...}
+                    {"features": 5, "firing": 0.3, "magnitude": {"uniform": [0, 1]}, ...}
 
 A text is parsed once, into a `LawSpec`, which makes the law and its variations.
 """
@@ -18,18 +19,22 @@ from theory.exact.arguments import check_choice
 from theory.exact.errors import InputError, MissingFileError, one_of
 from theory.exact.numbers import Number
 from theory.exact.strict_json import looks_like_path, parse_json, read_text
-from theory.laws.law import Law, one_hot_sets
+from theory.laws.active_sets import firing_features, from_active_sets
+from theory.laws.law import Law
+from theory.laws.one_hot_sets import one_hot_sets
 from theory.laws.presets import PRESET_SETTINGS, PRESETS, preset
 from theory.laws.two_features import TWO_FEATURES, TwoFeatures
 
-KEYS = (
-    "sets",
-    "magnitude_correlation",
-    "onehot_probability",
-    "amplitude",
-    "probabilities",
-    "embedding",
-)
+#: What a law file may hold, by the key that says what kind of law it is.
+KEYS: dict[str, tuple[str, ...]] = {
+    "sets": (
+        "sets", "magnitude_correlation", "onehot_probability", "amplitude", "probabilities",
+        "embedding",
+    ),
+    "features": (
+        "features", "active", "firing", "parents", "exclusive", "magnitude", "embedding",
+    ),
+}  # fmt: skip
 
 _PRESETS: dict[str, Callable[..., Law]] = {
     **{name: partial(preset, name) for name in PRESETS},
@@ -39,7 +44,7 @@ _PRESETS: dict[str, Callable[..., Law]] = {
 _SETTINGS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(PRESETS, PRESET_SETTINGS),
     TWO_FEATURES: tuple(key for key in TwoFeatures._fields if key != "uniform"),
-    "": ("magnitude_correlation", "onehot_probability", "amplitude"),
+    "": ("magnitude_correlation", "onehot_probability", "amplitude", "firing"),
 }
 
 
@@ -145,14 +150,14 @@ class LawSpec:
 
 
 @checked
-def load_law(text_or_path: str | Path) -> Law:
-    """Return the law that a text names: a preset with settings, or the path of a law file.
+def load_law(text_or_path: str | Path | Mapping[str, object]) -> Law:
+    """Return the law that a text names, a preset with settings or a file's path, or a dict gives.
 
     Parameters
     ----------
-    text_or_path : str or Path
-        "shared", "independent:onehot_probability=0.25,amplitude=2", "two-features:both=1" or a
-        JSON file's path.
+    text_or_path : str, Path or dict
+        "shared", "independent:onehot_probability=0.25,amplitude=2", "two-features:both=1", a
+        JSON file's path, or what such a file holds.
 
     Raises
     ------
@@ -164,7 +169,11 @@ def load_law(text_or_path: str | Path) -> Law:
     --------
     >>> load_law("shared:amplitude=2").components[0].point
     (2*u1, 2*u1)
+    >>> load_law({"features": 2, "firing": 1}).components[0].point
+    (1, 1)
     """
+    if isinstance(text_or_path, Mapping):
+        return law_from_dict(text_or_path)
     return LawSpec.parse(text_or_path).law
 
 
@@ -200,13 +209,31 @@ def law_from_dict(document: object, name: str = "law") -> Law:
     --------
     >>> law_from_dict({"sets": [1, 3]}).dimension
     4
+    >>> len(law_from_dict({"features": 3, "firing": 0.5, "parents": {"2": 0}}).components)
+    6
     """
     if not isinstance(document, Mapping):
-        raise InputError("", "a JSON object with the key 'sets'", document)
+        raise InputError("", "a JSON object with the key 'sets' or 'features'", document)
+    every = tuple(dict.fromkeys(key for keys in KEYS.values() for key in keys))
     for key, value in document.items():
-        check_choice("key", key, KEYS)
+        check_choice("key", key, every)
         if value is None:
             raise InputError(key, "a value, or no such key", hint="it is null")
-    if "sets" not in document:
-        raise InputError("sets", "two whole numbers, as [2, 2]", hint="this key is required")
-    return one_hot_sets(**document, name=name)
+    kinds = [kind for kind in KEYS if kind in document]
+    if not kinds:
+        raise InputError("key", "'sets' or 'features'", hint="a law has one of the two")
+    kind = kinds[0]
+    for key in document:
+        if key not in KEYS[kind]:
+            raise InputError(key, f"no such key beside {kind!r}", document[key])
+    if kind == "sets":
+        return one_hot_sets(**document, name=name)
+    ways = [key for key in ("active", "firing") if key in document]
+    if len(ways) != 1:
+        hint = "it says which features are active together"
+        raise InputError("features", "exactly one of the keys active, firing", hint=hint)
+    for key in ("parents", "exclusive"):
+        if key in document and ways == ["active"]:
+            raise InputError(key, "no such key beside 'active'", document[key])
+    build = from_active_sets if ways == ["active"] else firing_features
+    return build(**document, name=name)

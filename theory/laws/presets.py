@@ -8,8 +8,9 @@ import sympy
 from theory.exact.annotations import checked
 from theory.exact.arguments import check_choice
 from theory.exact.errors import InputError
-from theory.exact.numbers import Number, exact_number
-from theory.laws.law import Component, Law, one_hot_sets, within
+from theory.exact.numbers import Number, exact_number, within
+from theory.laws.law import Component, Law
+from theory.laws.one_hot_sets import one_hot_sets
 
 
 @checked

@@ -8,7 +8,8 @@ import sympy
 from theory.exact.arguments import check_choice
 from theory.exact.errors import InputError
 from theory.exact.numbers import Number, exact_number
-from theory.laws.law import Component, Law, one_hot_sets
+from theory.laws.law import Component, Law
+from theory.laws.one_hot_sets import one_hot_sets
 
 #: What the preset is called.
 TWO_FEATURES = "two-features"

@@ -18,7 +18,8 @@ from theory.exact.errors import InputError
 from theory.exact.signs import Signs, Witness, value_at
 from theory.exact.symbols import L1, ONEHOT_PROBABILITY, RADIUS
 from theory.laws.integration import Expectation, Point, expectation
-from theory.laws.law import Law, one_hot_sets
+from theory.laws.law import Law
+from theory.laws.one_hot_sets import one_hot_sets
 from theory.laws.thresholds import corner_values, expectation_beyond
 
 

@@ -20,8 +20,9 @@ from solvers.studies.claims.evidence import exact_cost
 from theory.claims.loss_proofs import SAMPLE_DECAY, decayed_optimum
 from theory.codes.code import Code, axis_aligned, diagonal
 from theory.exact.symbols import L1
-from theory.laws.law import Law, one_hot_sets
+from theory.laws.law import Law
 from theory.laws.moments import covariance, fourth_cumulant
+from theory.laws.one_hot_sets import one_hot_sets
 from theory.laws.presets import preset
 from theory.losses.closed_forms import Chamber, tie_probability_for_every_l1
 

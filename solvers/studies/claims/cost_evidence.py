@@ -42,7 +42,8 @@ from theory.claims.cost_proofs import (
 from theory.claims.data_proofs import SAMPLE_CORRELATION, sign_correlated
 from theory.claims.loss_proofs import SAMPLE_L1S
 from theory.exact.symbols import AMPLITUDE, NORM
-from theory.laws.law import Component, Law, one_hot_sets
+from theory.laws.law import Component, Law
+from theory.laws.one_hot_sets import one_hot_sets
 from theory.laws.presets import preset, shared_amplitudes
 
 

@@ -23,7 +23,8 @@ from solvers.studies.claims.evidence import exact_cost
 from solvers.studies.claims.quadrature import pointwise_gauge, quadrature_expectation
 from theory.claims.data_proofs import sign_correlated
 from theory.codes.code import Code
-from theory.laws.law import Law, one_hot_sets
+from theory.laws.law import Law
+from theory.laws.one_hot_sets import one_hot_sets
 from theory.laws.presets import preset
 
 Values = dict[str, float]
