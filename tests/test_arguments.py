@@ -91,6 +91,10 @@ VALID: dict[str, Any] = {
     "low": 0.1,
     "high": 0.2,
     "count": 2,
+    "features": 2,
+    "firing": 0.5,
+    "parents": {1: 0},
+    "active": [{"features": [0], "probability": 1}],
     "y": AXES[1],
 }
 #: Where one name means two things.

@@ -25,11 +25,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from solvers.laws.cut_square import cut_square_moments
+
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
 
-# So many pairs of half-spaces of an edge (k = 1) are held at once.
-_EDGES_AT_ONCE = 2**16
+# So many pairs of lines of a square are held at once.
+_SQUARES_AT_ONCE = 2**14
+_TRIANGLE = np.array([[0, 1, 2], [1, 3, 4], [2, 4, 5]])
 # Unit normals with a larger product are nearly parallel; then some coordinate's two entries
 # are both at least (this)/k from 0.
 _NEARLY_PARALLEL = 0.9
@@ -40,7 +43,7 @@ def cut_cube_moments(p: Array, q: Array) -> Array:
 
     Parameters
     ----------
-    p, q : (N, 1+k) arrays, k ≥ 1
+    p, q : (N, 1+k) arrays, k ≥ 2
         Constant first.
 
     Returns
@@ -57,22 +60,22 @@ def cut_cube_moments(p: Array, q: Array) -> Array:
     """
     k = p.shape[1] - 1
     moments = np.zeros((len(p), 1 + k, 1 + k))
-    step = max(1, _EDGES_AT_ONCE // edges_of_a_pair(k))
+    step = max(1, _SQUARES_AT_ONCE // squares_of_a_pair(k))
     for start in range(0, len(p), step):
         part = slice(start, start + step)
         moments[part] = _moments(p[part], q[part])
     return moments
 
 
-def edges_of_a_pair(k: int) -> int:
-    """Return how many edges the recursion looks at for a pair in [0, 1]^k, at most.
+def squares_of_a_pair(k: int) -> int:
+    """Return how many squares the recursion looks at for a pair in [0, 1]^k, at most.
 
     Examples
     --------
-    >>> [edges_of_a_pair(k) for k in range(1, 6)]
-    [1, 6, 42, 336, 3024]
+    >>> [squares_of_a_pair(k) for k in range(2, 6)]
+    [1, 7, 56, 504]
     """
-    return int(np.prod(np.arange(6, k + 5, dtype=np.int64))) if k > 1 else 1
+    return int(np.prod(np.arange(7, k + 5, dtype=np.int64)))
 
 
 def _moments(p: Array, q: Array) -> Array:
@@ -84,7 +87,7 @@ def _moments(p: Array, q: Array) -> Array:
     moments[whole] = _whole_cube(k)
     rows = np.nonzero(~(whole | _never(p) | _never(q)))[0]
     if len(rows):
-        moments[rows] = _edge(p[rows], q[rows]) if k == 1 else _recursion(p[rows], q[rows])
+        moments[rows] = (_square if k == 2 else _recursion)(p[rows], q[rows])
     return moments
 
 
@@ -121,23 +124,9 @@ def _whole_cube(k: int) -> Array:
     return moments
 
 
-def _edge(p: Array, q: Array) -> Array:
-    """Return the moments of the edge [0, 1]."""
-    (low, high), (other_low, other_high) = _interval(p), _interval(q)
-    low, high = np.maximum(low, other_low), np.minimum(high, other_high)
-    length, middle = np.maximum(high - low, 0.0), (low + high) / 2
-    moments = np.empty((len(p), 2, 2))
-    moments[:, 0, 0] = length
-    moments[:, 0, 1] = moments[:, 1, 0] = length * middle
-    moments[:, 1, 1] = length * middle**2 + length**3 / 12
-    return moments
-
-
-def _interval(p: Array) -> tuple[Array, Array]:
-    """Return where p·ũ > 0 begins and ends on the edge; p cuts it or is always positive."""
-    slope = np.where(p[:, 1] != 0, p[:, 1], 1.0)
-    root = np.clip(-p[:, 0] / slope, 0.0, 1.0)
-    return np.where(p[:, 1] > 0, root, 0.0), np.where(p[:, 1] < 0, root, 1.0)
+def _square(p: Array, q: Array) -> Array:
+    lines = np.stack([p, q], axis=1)
+    return cut_square_moments(lines)[:, 0, _TRIANGLE, 1]
 
 
 class _Facets(NamedTuple):
@@ -159,23 +148,25 @@ def _recursion(p: Array, q: Array) -> Array:
     pivot_p, pivot_q = _pivots(p, q)
     parts = [*_faces(p, q), *_plane(p, q, pivot_p, 1.0), *_plane(q, p, pivot_q, -1.0)]
     facets = _Facets(*map(np.concatenate, zip(*parts, strict=True)))
-    smaller = _moments(facets.p, facets.q) * facets.factor[:, None, None]
+    smaller = _moments(facets.p, facets.q)
+    # Most facets are cut off whole; the others are taken pair by pair.
+    kept = np.nonzero(smaller[:, 0, 0])[0]
+    kept = kept[np.argsort(facets.row[kept], kind="stable")]
+    row, pivot, v = facets.row[kept], facets.pivot[kept], facets.v[kept]
+    smaller = smaller[kept] * facets.factor[kept, None, None]
 
-    others = _others(k)[facets.pivot]
-    rows = np.arange(len(others))[:, None]
-    lifted = np.zeros((len(others), 1 + k, 1 + k))
-    lifted[rows[:, :, None], others[:, :, None], others[:, None, :]] = smaller
-    with_pivot = np.einsum("nij,nj->ni", smaller, facets.v)
-    lifted[rows, others, facets.pivot[:, None]] = with_pivot
-    lifted[rows, facets.pivot[:, None], others] = with_pivot
-    lifted[rows[:, 0], facets.pivot, facets.pivot] = np.einsum("ni,ni->n", facets.v, with_pivot)
+    others, place = _others(k)[pivot], np.arange(len(kept))[:, None]
+    lifted = np.zeros((len(kept), 1 + k, 1 + k))
+    lifted[place[:, :, None], others[:, :, None], others[:, None, :]] = smaller
+    with_pivot = np.einsum("nij,nj->ni", smaller, v)
+    lifted[place, others, pivot[:, None]] = with_pivot
+    lifted[place, pivot[:, None], others] = with_pivot
+    lifted[place[:, 0], pivot, pivot] = np.einsum("ni,ni->n", v, with_pivot)
 
     moments = np.zeros((count, 1 + k, 1 + k))
-    start = 0
-    for part in parts:
-        # Within a part every pair occurs once.
-        moments[part.row] += lifted[start : start + len(part.row)]
-        start += len(part.row)
+    if len(kept):
+        starts = np.flatnonzero(np.diff(row, prepend=-1))
+        moments[row[starts]] = np.add.reduceat(lifted, starts, axis=0)
     degree = np.ones(1 + k)
     degree[0] = 0.0
     moments /= k + degree[:, None] + degree

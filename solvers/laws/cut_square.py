@@ -1,4 +1,4 @@
-"""The facets of the unit square cut by two half-planes, for every pair of lines.
+"""The unit square cut by two half-planes, for every pair of lines: its facets and its moments.
 
 The square cut by the half-planes of lines i and j is bounded by parts of chord i, chord j and
 the four edges. A line {offset + normal·u = 0} is u(t) = -offset · normal + t · (-normal2,
@@ -8,6 +8,9 @@ of t.
 Two nearly coincident lines meet at an ill-conditioned point. Both its positions, as t on the
 one and on the other line, are made here from one quotient, so that its error moves the vertex
 *along both lines alike* and no part of the boundary is lost or counted twice.
+
+Of the facets only the edges u1 = 1, u2 = 1 and the two chords have h_F ≠ 0, see
+`half_space_moments`.
 """
 
 from functools import lru_cache
@@ -26,6 +29,22 @@ _FAR = 2.0
 EDGES = np.array([[1.0, 1.0, 0.0, 0.0], [-1.0, 0.0, 1.0, 0.0], [0.0, -1.0, 0.0, 1.0]])
 # Along them t = -u2, u1, u2, -u1.
 _EDGE_START, _EDGE_END = np.array([-1.0, 0.0, 0.0, -1.0]), np.array([0.0, 1.0, 1.0, 0.0])
+
+
+# The moments 1, u1, u2, u1², u1u2, u2² as products of two entries of ũ, and 1/(2 + degree).
+_ROW, _COLUMN = np.triu_indices(3)
+_DEGREE_FACTOR = np.array([1 / 2, 1 / 3, 1 / 3, 1 / 4, 1 / 4, 1 / 4])
+# Columns: ∫1 on both edges, ∫t on both, ∫t² on both, with h_F = 1. Rows: the moments.
+_FROM_EDGES = np.array(
+    [
+        [1 / 2, 1 / 2, 0, 0, 0, 0],
+        [1 / 3, 0, 0, 1 / 3, 0, 0],
+        [0, 1 / 3, -1 / 3, 0, 0, 0],
+        [1 / 4, 0, 0, 0, 0, 1 / 4],
+        [0, 0, -1 / 4, 1 / 4, 0, 0],
+        [0, 1 / 4, 0, 0, 1 / 4, 0],
+    ]
+)
 
 
 class Facets(NamedTuple):
@@ -144,3 +163,70 @@ def _crossings(
     slide = turn / (1.0 + np.abs(cosine))
     common = (offset - sign * other_offset - itself) / turn
     return sign * (common - offset * slide), common + sign * (other_offset * slide), turn
+
+
+def cut_square_moments(a: Array) -> Array:
+    """Return the moments of all pairs of (C, n, 3) lines; see `half_space_moments.pair_moments`.
+
+    Examples
+    --------
+    >>> cut_square_moments(np.array([[[-0.5, 1.0, 0.0]]]))[0, 0, :3, 0].round(12).tolist()
+    [0.5, 0.375, 0.25]
+    """
+    lines = unit_lines(a)
+    count, n, _ = lines.shape
+    facets = cut_facets(lines)
+    length = facets.chord_end - facets.chord_start
+    middle = 0.5 * (facets.chord_end + facets.chord_start)
+    chord_integrals = power_integrals(length, middle)
+    # A line paired with itself bounds the region once, but is seen from both sides.
+    chord_integrals *= (1.0 - 0.5 * np.eye(n))[:, None, :]
+    chords = _from_chord(lines) @ chord_integrals
+
+    low, high = facets.edge_start[:, :, :2], facets.edge_end[:, :, :2]
+    length, middle = overlap(
+        low[:, :, :, None],
+        high[:, :, :, None],
+        np.ascontiguousarray(low.transpose(0, 2, 1))[:, None],
+        np.ascontiguousarray(high.transpose(0, 2, 1))[:, None],
+    )
+    moments: Array = _FROM_EDGES @ power_integrals(length, middle).reshape(count, n, 6, n)
+    moments += chords
+    moments += chords.transpose(0, 3, 2, 1)
+    return moments
+
+
+def _from_chord(lines: Array) -> Array:
+    """Return the (C, n, 6, 3) map from ∫1, ∫t, ∫t² along a chord to its share of the moments.
+
+    On the chord ũ(t) = foot + t · direction and h_F = offset; each moment carries its factor
+    1/(2 + degree).
+    """
+    # ũ(t) as coefficients of 1 and t.
+    chord = np.zeros((*lines.shape, 2))
+    chord[:, :, 0, 0] = 1.0
+    chord[:, :, 1:, 0] = lines[:, :, 1:] * -lines[:, :, :1]
+    chord[:, :, 1, 1] = -lines[:, :, 2]
+    chord[:, :, 2, 1] = lines[:, :, 1]
+    row, column = chord[:, :, _ROW], chord[:, :, _COLUMN]
+    table = np.empty((*row.shape[:3], 3))
+    table[..., 0] = row[..., 0] * column[..., 0]
+    table[..., 1] = row[..., 0] * column[..., 1] + row[..., 1] * column[..., 0]
+    table[..., 2] = row[..., 1] * column[..., 1]
+    table *= (lines[:, :, :1] * _DEGREE_FACTOR)[..., None]
+    return table
+
+
+def overlap(low: Array, high: Array, other_low: Array, other_high: Array) -> tuple[Array, Array]:
+    """Return length and middle of [low, high] ∩ [other_low, other_high]."""
+    low, high = np.maximum(low, other_low), np.minimum(high, other_high)
+    return np.maximum(high - low, 0.0), 0.5 * (high + low)
+
+
+def power_integrals(length: Array, middle: Array) -> Array:
+    """Return ∫1, ∫t, ∫t² over intervals, on a new axis 2."""
+    out = np.empty((*length.shape[:2], 3, *length.shape[2:]))
+    out[:, :, 0] = length
+    out[:, :, 1] = first = length * middle
+    out[:, :, 2] = first * middle + length * length * length / 12.0
+    return out

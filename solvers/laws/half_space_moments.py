@@ -21,29 +21,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solvers.laws.arrays import LawArrays
-from solvers.laws.cut_cube import cut_cube_moments, edges_of_a_pair
-from solvers.laws.cut_square import cut_facets, unit_lines
+from solvers.laws.cut_cube import cut_cube_moments, squares_of_a_pair
+from solvers.laws.cut_square import cut_square_moments, overlap, power_integrals
 from theory.exact.errors import InputError
 
 Array = NDArray[np.float64]
 
-#: Edges of all pairs and components: more take minutes for one loss.
-LARGEST_WORK = 10**8
-
-# The moments 1, u1, u2, u1², u1u2, u2² as products of two entries of ũ, and 1/(2 + degree).
-_ROW, _COLUMN = np.triu_indices(3)
-_DEGREE_FACTOR = np.array([1 / 2, 1 / 3, 1 / 3, 1 / 4, 1 / 4, 1 / 4])
-# Columns: ∫1 on both edges, ∫t on both, ∫t² on both, with h_F = 1. Rows: the moments.
-_FROM_EDGES = np.array(
-    [
-        [1 / 2, 1 / 2, 0, 0, 0, 0],
-        [1 / 3, 0, 0, 1 / 3, 0, 0],
-        [0, 1 / 3, -1 / 3, 0, 0, 0],
-        [1 / 4, 0, 0, 0, 0, 1 / 4],
-        [0, 0, -1 / 4, 1 / 4, 0, 0],
-        [0, 1 / 4, 0, 0, 1 / 4, 0],
-    ]
-)
+#: Squares of all pairs and components: more take minutes for one loss.
+LARGEST_WORK = 10**7
 
 
 def pair_moments(preactivations: Array) -> Array:
@@ -97,68 +82,8 @@ def _segment(a: Array) -> Array:
         root = np.clip(-offset / slope, 0.0, 1.0)
     low = np.where(slope > 0, root, np.where((slope < 0) | (offset > 0), 0.0, 1.0))
     high = np.where(slope < 0, root, 1.0)
-    length, middle = _overlap(low[:, :, None], high[:, :, None], low[:, None, :], high[:, None, :])
-    return _power_integrals(length, middle)
-
-
-def _overlap(low: Array, high: Array, other_low: Array, other_high: Array) -> tuple[Array, Array]:
-    """Return length and middle of [low, high] ∩ [other_low, other_high]."""
-    low, high = np.maximum(low, other_low), np.minimum(high, other_high)
-    return np.maximum(high - low, 0.0), 0.5 * (high + low)
-
-
-def _power_integrals(length: Array, middle: Array) -> Array:
-    """Return ∫1, ∫t, ∫t² over intervals, on a new axis 2."""
-    out = np.empty((*length.shape[:2], 3, *length.shape[2:]))
-    out[:, :, 0] = length
-    out[:, :, 1] = first = length * middle
-    out[:, :, 2] = first * middle + length * length * length / 12.0
-    return out
-
-
-def _square(a: Array) -> Array:
-    lines = unit_lines(a)
-    count, n, _ = lines.shape
-    facets = cut_facets(lines)
-    length = facets.chord_end - facets.chord_start
-    middle = 0.5 * (facets.chord_end + facets.chord_start)
-    chord_integrals = _power_integrals(length, middle)
-    # A line paired with itself bounds the region once, but is seen from both sides.
-    chord_integrals *= (1.0 - 0.5 * np.eye(n))[:, None, :]
-    chords = _from_chord(lines) @ chord_integrals
-
-    low, high = facets.edge_start[:, :, :2], facets.edge_end[:, :, :2]
-    length, middle = _overlap(
-        low[:, :, :, None],
-        high[:, :, :, None],
-        np.ascontiguousarray(low.transpose(0, 2, 1))[:, None],
-        np.ascontiguousarray(high.transpose(0, 2, 1))[:, None],
-    )
-    moments: Array = _FROM_EDGES @ _power_integrals(length, middle).reshape(count, n, 6, n)
-    moments += chords
-    moments += chords.transpose(0, 3, 2, 1)
-    return moments
-
-
-def _from_chord(lines: Array) -> Array:
-    """Return the (C, n, 6, 3) map from ∫1, ∫t, ∫t² along a chord to its share of the moments.
-
-    On the chord ũ(t) = foot + t · direction and h_F = offset; each moment carries its factor
-    1/(2 + degree).
-    """
-    # ũ(t) as coefficients of 1 and t.
-    chord = np.zeros((*lines.shape, 2))
-    chord[:, :, 0, 0] = 1.0
-    chord[:, :, 1:, 0] = lines[:, :, 1:] * -lines[:, :, :1]
-    chord[:, :, 1, 1] = -lines[:, :, 2]
-    chord[:, :, 2, 1] = lines[:, :, 1]
-    row, column = chord[:, :, _ROW], chord[:, :, _COLUMN]
-    table = np.empty((*row.shape[:3], 3))
-    table[..., 0] = row[..., 0] * column[..., 0]
-    table[..., 1] = row[..., 0] * column[..., 1] + row[..., 1] * column[..., 0]
-    table[..., 2] = row[..., 1] * column[..., 1]
-    table *= (lines[:, :, :1] * _DEGREE_FACTOR)[..., None]
-    return table
+    length, middle = overlap(low[:, :, None], high[:, :, None], low[:, None, :], high[:, None, :])
+    return power_integrals(length, middle)
 
 
 def check_cost(law: LawArrays, n: int) -> None:
@@ -171,12 +96,12 @@ def check_cost(law: LawArrays, n: int) -> None:
     >>> check_cost(law_arrays(load_law("shared")), 10_000)
     """
     work = sum(
-        len(cubes.probability) * (n * (n + 1) // 2) * edges_of_a_pair(cubes.cube_dimension)
+        len(cubes.probability) * (n * (n + 1) // 2) * squares_of_a_pair(cubes.cube_dimension)
         for cubes in law.groups
         if cubes.cube_dimension > 2
     )
     if work > LARGEST_WORK:
-        limit = f"components × pairs × 6·7·…·(k + 4) of at most {LARGEST_WORK:,}"
+        limit = f"components × pairs × 7·8·…·(k + 4) of at most {LARGEST_WORK:,}"
         hint = "k features of random magnitude are active together"
         raise InputError("latents", limit, f"{work:,}", hint=hint)
 
@@ -193,4 +118,4 @@ def _cube(a: Array) -> Array:
     return np.ascontiguousarray(moments.transpose(0, 1, 3, 2))
 
 
-_MOMENTS: dict[int, Callable[[Array], Array]] = {0: _point, 1: _segment, 2: _square}
+_MOMENTS: dict[int, Callable[[Array], Array]] = {0: _point, 1: _segment, 2: cut_square_moments}

@@ -203,7 +203,7 @@ def test_too_much_work_is_refused_before_it_begins() -> None:
         InputError, match=r"latents: expected components × .* got '25,728,160,000'"
     ):
         piecewise_parts(law_arrays(load_law("independent")), TopKSae(wide, 2))
-    with pytest.raises(InputError, match="at most two amplitudes"):
+    with pytest.raises(InputError, match="at most two random magnitudes"):
         next(iter(cell_nodes(3, beside(np.ones((1, 4))))))
 
 

@@ -53,13 +53,13 @@ def pairs(k: int, count: int, seed: int) -> tuple[Array, Array]:
     return p, q
 
 
-@pytest.mark.parametrize("k", [1, 2, 3])
+@pytest.mark.parametrize("k", [2, 3])
 def test_agrees_with_exact_rational_arithmetic(k: int) -> None:
     compare(*pairs(k, 48, 0))
 
 
 def test_agrees_in_four_dimensions() -> None:
-    compare(*pairs(4, 8, 0))
+    compare(*pairs(4, 6, 0))
 
 
 @pytest.mark.slow

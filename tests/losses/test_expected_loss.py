@@ -291,15 +291,6 @@ def test_overflow_is_an_error_not_a_number() -> None:
         expected_loss(load_law("shared"), sae, Objective(l1=0.1))
 
 
-def test_a_cube_dimension_without_moments_is_named() -> None:
-    law = Law(
-        (Component(sympy.Integer(1), sympy.ImmutableMatrix(sympy.eye(3)), sympy.zeros(3, 1)),)
-    )
-    sae = Sae(np.ones((3, 1)), [0], np.ones((1, 3)), np.zeros(3))
-    with pytest.raises(InputError, match="cube dimension: expected one of 0, 1, 2, got 3"):
-        expected_loss(law, sae, Objective(l1=0.1))
-
-
 def test_a_law_with_symbols_is_refused() -> None:
     sae = Sae(np.ones((2, 1)), [0], np.ones((1, 2)), np.zeros(2))
     with pytest.raises(InputError, match=r"expected numbers; it holds the symbols {A}"):
