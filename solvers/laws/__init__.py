@@ -2,6 +2,7 @@
 
 Imports `solvers.runtime`, and of theory the law and the exception only, so that its agreement with
 theory is evidence. Public names: `Cell`, `cell_nodes`, `charts`, `check_cost`, `Cubes`,
-`cut_facets`, `law_arrays`, `LawArrays`, `pair_moments`, `reaches_origin`, `Sampler`, `symmetries`,
-`triangle_index`, `unit_lines`, `weighted_pairs`.
+`cut_facets`, `describe`, `law_arrays`, `LawArrays`, `LawDescription`, `pair_moments`,
+`reaches_origin`, `sample`, `Sampler`, `symmetries`, `triangle_index`, `unit_lines`,
+`weighted_pairs`.
 """

@@ -12,8 +12,9 @@ from matplotlib.artist import Artist as Artist  # noqa: PLC0414 - passed on
 from matplotlib.axes import Axes as Axes  # noqa: PLC0414 - passed on
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure as Figure  # noqa: PLC0414 - passed on
-from matplotlib.patches import FancyArrowPatch, Polygon
+from matplotlib.patches import FancyArrowPatch as FancyArrowPatch  # noqa: PLC0414 - passed on
 from matplotlib.patches import Patch as Patch  # noqa: PLC0414 - passed on
+from matplotlib.patches import Polygon
 from numpy.typing import NDArray
 from scipy.spatial import ConvexHull
 
@@ -237,6 +238,17 @@ def draw_support(axes: Axes, law: Law) -> None:
     """Draw the support of a law in the plane."""
     arrays = law_arrays(law)
     _draw_support(axes, arrays, _projection(arrays)[0])
+
+
+def projected(law: LawArrays, points: Array) -> Array:
+    """Return points (m, d) as they are drawn, (m, 2)."""
+    return points @ _projection(law)[0].T
+
+
+def axes_labels(law: LawArrays) -> tuple[str, str]:
+    """Return what stands along the two axes of data."""
+    across, up = _projection(law)[1]
+    return f"{across} (units of the data)", f"{up} (units of the data)" if up else ""
 
 
 def write_figure(figure: Figure, path: Path) -> None:

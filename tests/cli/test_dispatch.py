@@ -46,7 +46,7 @@ def help_of(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
 def test_every_command_is_found() -> None:
     # What users know; a new one is a new file and a new word here.
     assert COMMANDS == [
-        "check", "derive", "landscape", "loss", "optimum", "phase", "train", "verify",
+        "check", "derive", "landscape", "law", "loss", "optimum", "phase", "train", "verify",
     ]  # fmt: skip
 
 

@@ -62,6 +62,7 @@ SMALL = {
     "check": ["shared", "{w}", "--l1", "0.1", "--report", "{out}/page.html"],
     "derive": ["setting", "--out", "{out}/mine"],
     "landscape": ["shared", "--latents", "2", "--l1", "0.1", "--plot", "{out}/x.png"],
+    "law": ["shared", "--plot", "{out}/x.png"],
     "loss": ["shared", "{w}", "--l1", "0.1"],
     "optimum": ["shared", "--latents", "2", "--l1", "0.1", "--save", "{out}/x.npz"],
     "phase": ["shared", "--x", "l1=0.1:0.2:2", "--y", "onehot_probability=0:0.5:2",

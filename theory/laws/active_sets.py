@@ -329,7 +329,8 @@ def _law(
     for (row, column), entry in directions.todok().items():
         entries[row][column] = entry
     components = []
-    for chosen in sorted(activity, key=lambda found: (len(found), found)):
+    ordered = sorted(activity, key=lambda found: (len(found), found))
+    for chosen in ordered:
         random = [i for i in chosen if not sizes[i].is_constant]
         if len(random) > len(CUBE):
             raise InputError(
@@ -354,4 +355,4 @@ def _law(
             )
         )
     rows = tuple((tuple(directions[row, :]),) for row in range(count))
-    return Law(tuple(components), name, rows)
+    return Law(tuple(components), name, rows, tuple(ordered))

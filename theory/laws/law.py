@@ -98,12 +98,16 @@ class Law:
     name : str
         How messages and figures call it.
     features : tuple of tuples of tuples, optional
-        The feature directions of each one-hot set, if the law is made of such.
+        The feature directions of each one-hot set, if the law is made of such; a feature that
+        no other excludes is a set of its own. Features are numbered through, first set first.
+    active : tuple of tuples of int, optional
+        The active set of each component, features in increasing order.
 
     Raises
     ------
     InputError
-        If there is no component, dimensions differ, or the probabilities do not sum to 1.
+        If there is no component, dimensions differ, the probabilities do not sum to 1, or an
+        active set is of no component or names no feature.
 
     Examples
     --------
@@ -117,6 +121,7 @@ class Law:
     components: tuple[Component, ...]
     name: str = "law"
     features: tuple[tuple[tuple[sympy.Expr, ...], ...], ...] = ()
+    active: tuple[tuple[int, ...], ...] = ()
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -130,6 +135,15 @@ class Law:
         total = sympy.Add(*(part.probability for part in present))
         if total != 1 and sympy.simplify(total) != 1:
             raise InputError(self.name, "probabilities that sum to 1", total)
+        if self.active:
+            count = sum(len(group) for group in self.features)
+            if len(self.active) != len(self.components):
+                raise InputError("active", "one active set for each component", len(self.active))
+            if not all(i in range(count) for chosen in self.active for i in chosen):
+                raise InputError("active", f"features from 0 to {count - 1}", self.active)
+            kept = zip(self.active, self.components, strict=True)
+            active = tuple(chosen for chosen, part in kept if part.probability != 0)
+            object.__setattr__(self, "active", active)
         object.__setattr__(self, "components", present)
 
     def __hash__(self) -> int:
@@ -156,4 +170,5 @@ class Law:
             ),
             self.name,
             self.features,
+            self.active,
         )

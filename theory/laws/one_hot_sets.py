@@ -92,7 +92,7 @@ def one_hot_sets(
     features = tuple(tuple(rows[start:end]) for start, end in pairwise(starts))
     scaled = [[size * sympy.Matrix(feature) for feature in group] for group in features]
     nothing = sympy.ImmutableMatrix(sympy.zeros(directions.cols, 1))
-    components = []
+    components, active_sets = [], []
     for chosen, probability in activity:
         # In every set the last index is none of it.
         active = [scaled[j][i] for j, i in enumerate(chosen) if i < sizes[j]]
@@ -102,7 +102,8 @@ def one_hot_sets(
             active = [together, *((1 - f) * other for other in active[1:] if f != 1)]
         matrix = sympy.Matrix.hstack(*active) if active else sympy.zeros(directions.cols, 0)
         components.append(Component(probability, sympy.ImmutableMatrix(matrix), nothing))
-    return Law(tuple(components), name, features)
+        active_sets.append(tuple(starts[j] + i for j, i in enumerate(chosen) if i < sizes[j]))
+    return Law(tuple(components), name, features, tuple(active_sets))
 
 
 def _set_sizes(sets: Sequence[int]) -> tuple[int, ...]:

@@ -60,7 +60,8 @@ def two_features(
     )
     if uniform:
         return law
-    return Law(tuple(_farthest(part) for part in law.components), law.name, law.features)
+    parts = tuple(_farthest(part) for part in law.components)
+    return Law(parts, law.name, law.features, law.active)
 
 
 def _farthest(part: Component) -> Component:

@@ -1,0 +1,66 @@
+"""sae-theory law: what a law is, in numbers and as a picture.
+
+Features, active sets with their probabilities, l0 of the truth, mean, covariance, principal
+components. With --sample, samples of it as an .npz file.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from solvers.cli.options import (
+    add_law,
+    add_output,
+    add_plot,
+    add_seed,
+    check_plot,
+    check_suffix,
+    law_of,
+    print_result,
+    whole,
+)
+from solvers.laws.description import describe, sample
+from solvers.presentation.law_report import law_document, law_text
+from solvers.runtime.files import check_writable, written_beside
+from theory.exact.errors import InputError
+
+EXAMPLES = (
+    "sae-theory law independent:onehot_probability=1/4",
+    "sae-theory law shared --plot law.png --sample 1e4 --out samples.npz",
+)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add what the command takes."""
+    add_law(parser)
+    add_plot(parser, "draw the support and the true features")
+    parser.add_argument("--sample", dest="samples", type=whole, metavar="N",
+                        help="write N samples, the array x")  # fmt: skip
+    parser.add_argument("--out", type=Path, metavar="FILE", help="where --sample writes (.npz)")
+    add_seed(parser)
+    add_output(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the command and return its exit status."""
+    check_plot(options.plot)
+    if (options.samples is None) != (options.out is None):
+        given, other = ("samples", "out") if options.out is None else ("out", "sample")
+        raise InputError(given, f"--{other} beside it")
+    if options.out is not None:
+        check_suffix(options.out, ".npz")
+        check_writable(options.out)
+    law = law_of(options)
+    found = describe(law)
+    if options.out is not None:
+        x = sample(law, options.samples, options.seed)
+        with written_beside(options.out) as temporary:
+            np.savez(temporary, x=x)
+    if options.plot is not None:
+        from solvers.presentation.figures import write_figure  # noqa: PLC0415
+        from solvers.presentation.law_figure import law_figure  # noqa: PLC0415
+
+        write_figure(law_figure(found), options.plot)
+    print_result(options, law_document(found), law_text(found))
+    return 0
