@@ -18,6 +18,7 @@ from solvers.cli.options import (
     check_suffix,
     law_of,
     print_result,
+    progress_of,
     whole,
 )
 from solvers.laws.description import describe, sample
@@ -52,11 +53,12 @@ def run(options: argparse.Namespace) -> int:
         check_suffix(options.out, ".npz")
         check_writable(options.out)
     law = law_of(options)
-    found = describe(law)
-    if options.out is not None:
-        x = sample(law, options.samples, options.seed)
-        with written_beside(options.out) as temporary:
-            np.savez(temporary, x=x)
+    with progress_of(options, "moments and samples"):
+        found = describe(law)
+        if options.out is not None:
+            x = sample(law, options.samples, options.seed)
+            with written_beside(options.out) as temporary:
+                np.savez(temporary, x=x)
     if options.plot is not None:
         from solvers.presentation.figures import write_figure  # noqa: PLC0415
         from solvers.presentation.law_figure import law_figure  # noqa: PLC0415
