@@ -19,8 +19,9 @@ from solvers.laws.arrays import LawArrays
 
 Array = NDArray[np.float64]
 
-# Cells of all components of the law, and along one coordinate, at most.
+# Cells of all components of the law, their coordinates, and cells along one side, at most.
 _CELLS = 2**17
+_COORDINATES = 2**21
 _ALONG = 64
 
 
@@ -29,7 +30,7 @@ def midpoint_bound(law: LawArrays, l1: float, symmetric: bool) -> tuple[float, f
 
     Examples
     --------
-    Of one feature of magnitude 1 and λ = 1, h = 3/4 can be had by no b_dec but its own:
+    No SAE at all has E ‖x - E x‖²; the bound is below that:
 
     >>> from solvers.laws.arrays import law_arrays
     >>> from theory import load_law
@@ -40,7 +41,9 @@ def midpoint_bound(law: LawArrays, l1: float, symmetric: bool) -> tuple[float, f
     x, weight = _midpoints(law)
     if symmetric:
         return _value(np.zeros(law.dimension), x, weight, l1)[0], 0.0
-    found = optimize.minimize(_value, law.mean, (x, weight, l1), "BFGS", True)
+    found = optimize.minimize(
+        _value, law.mean, (x, weight, l1), "BFGS", True, options={"gtol": 1e-9}
+    )
     # By convexity the minimum is at most |gradient| · distance lower, and it lies within the
     # law's convex hull.
     diameter = 2.0 * float(np.linalg.norm(x, axis=1).max())
@@ -51,10 +54,11 @@ def midpoint_bound(law: LawArrays, l1: float, symmetric: bool) -> tuple[float, f
 def _midpoints(law: LawArrays) -> tuple[Array, Array]:
     """Return the middles of cells (m, d) and their probabilities."""
     count = sum(len(cubes.probability) for cubes in law.groups)
+    cells = min(_CELLS, _COORDINATES // law.dimension)
     points, weights = [], []
     for cubes in law.groups:
         k = cubes.cube_dimension
-        along = min(_ALONG, int((_CELLS / count) ** (1 / k)) or 1) if k else 1
+        along = min(_ALONG, int((cells / count) ** (1 / k)) or 1) if k else 1
         middles = (np.arange(along) + 0.5) / along
         grid = np.array(list(product(middles, repeat=k)))
         u = np.hstack([np.ones((len(grid), 1)), grid])

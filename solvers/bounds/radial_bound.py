@@ -43,12 +43,16 @@ _HALVINGS = 60
 # A parallelogram whose width over its length is below this is averaged edge by edge, since
 # its edges' shares would cancel.
 _NARROW = 1e-4
+# More segments and parallelograms than this are averaged by the midpoint rule, which is fast.
+_MOST_PARTS = 64
+# A mean that is smaller, relative to the law's spread, is 0.
+_CENTRED = 1e-9
 _EPSILON = 4 * float(np.finfo(float).eps)
 
 
 @dataclass(frozen=True)
 class LowerBound:
-    """A number no loss can be below, and the error estimate of its quadrature.
+    """A number no loss can be below, and the error estimate of its quadrature or search for b_dec.
 
     Parameters
     ----------
@@ -134,9 +138,9 @@ def lower_bound(law: Law, objective: Objective, n_latents: int) -> LowerBound:
 
         min_t (‖x - b‖ - t)₊²/‖x‖² + λ t,
 
-    averaged; its mean over a symmetric law is least at b = 0, and for other laws, and those with
-    cubes of three dimensions or more, 0 is returned. Under the squared reconstruction these have
-    the radial bound from below, by the midpoint rule.
+    averaged; its mean over a symmetric law is least at b = 0. Of the relative loss 0 is returned
+    for other laws, and for those with cubes of three dimensions or more. Of the squared loss
+    these, and laws of many segments, have the radial bound from below, by the midpoint rule.
 
     Examples
     --------
@@ -156,23 +160,35 @@ def lower_bound(law: Law, objective: Objective, n_latents: int) -> LowerBound:
 @lru_cache(maxsize=256)
 def _kept_bound(law: Law, objective: Objective, n_latents: int) -> LowerBound:
     problem = ScaledProblem.of(law_arrays(law), objective, n_latents)
-    bound = _scaled_bound(problem.loss, is_symmetric(law))
+    arrays = law_arrays(law)
+    # What is symmetric has mean 0; to compare thousands of components exactly takes long.
+    centred = float(np.abs(arrays.mean).max()) <= _CENTRED * math.sqrt(arrays.spread)
+    bound = _scaled_bound(problem.loss, centred and is_symmetric(law))
     # What rounding may have done to this and to the loss that it is compared with.
-    rounding = 16 * _EPSILON * law_arrays(law).dimension
+    rounding = 16 * _EPSILON * arrays.dimension
     return LowerBound(
         bound.value * problem.loss_unit,
         (bound.error + rounding) * problem.loss_unit,
-        _name(law_arrays(law)) if bound.value > 0 else "trivial",
+        _name(arrays) if bound.value > 0 else "trivial",
     )
 
 
 def _name(law: LawArrays) -> str:
-    return "radial bound, from below by the midpoint rule" if _is_solid(law) else "radial bound"
+    points = law.groups[-1].cube_dimension == 0
+    midpoints = _by_midpoints(law) and not points
+    return "radial bound, from below by the midpoint rule" if midpoints else "radial bound"
+
+
+def _by_midpoints(law: LawArrays) -> bool:
+    """Whether a law has points only, of which the middles are exact, solid cubes or many parts."""
+    dimensions = [cubes.cube_dimension for cubes in law.groups]
+    parts = sum(len(cubes.probability) for cubes in law.groups if cubes.cube_dimension)
+    return dimensions[-1] == 0 or dimensions[-1] > 2 or parts > _MOST_PARTS
 
 
 def _is_solid(law: LawArrays) -> bool:
     """Whether some component has a cube of more than two dimensions."""
-    return any(cubes.cube_dimension > 2 for cubes in law.groups)
+    return law.groups[-1].cube_dimension > 2
 
 
 def _scaled_bound(loss: LossOfVector, symmetric: bool) -> LowerBound:
@@ -197,7 +213,7 @@ def _radial(law: LawArrays, objective: Objective, symmetric: bool, norm: float) 
     """Return the radial bound for atoms of at most a norm: λ is λ/norm then."""
     if objective.reconstruction == "relative":
         return _expectation(law, np.zeros(law.dimension), RelativeProfile(objective.l1 / norm))
-    if _is_solid(law):
+    if _by_midpoints(law):
         return LowerBound(*midpoint_bound(law, objective.l1 / norm, symmetric))
     return _least_over_b_dec(law, SquaredProfile(objective.l1 / norm), symmetric)
 

@@ -70,7 +70,7 @@ class SectorLosses:
     Parameters
     ----------
     law : LawArrays
-        Of dimension 2, cubes of dimension ≤ 2.
+        Of dimension 2.
     l1 : float > 0
         λ.
     centre : pair of float

@@ -14,6 +14,7 @@ intervals, looked at for all pairs at once; from three dimensions on `cut_cube` 
 cost that grows with (k + 4)!. This module knows no SAE.
 """
 
+import math
 from collections.abc import Callable
 from functools import lru_cache
 
@@ -95,15 +96,15 @@ def check_cost(law: LawArrays, n: int) -> None:
     >>> from theory import load_law
     >>> check_cost(law_arrays(load_law("shared")), 10_000)
     """
-    work = sum(
-        len(cubes.probability) * (n * (n + 1) // 2) * squares_of_a_pair(cubes.cube_dimension)
+    squares = sum(
+        len(cubes.probability) * squares_of_a_pair(cubes.cube_dimension)
         for cubes in law.groups
         if cubes.cube_dimension > 2
     )
-    if work > LARGEST_WORK:
-        limit = f"components × pairs × 7·8·…·(k + 4) of at most {LARGEST_WORK:,}"
-        hint = "k features of random magnitude are active together"
-        raise InputError("latents", limit, f"{work:,}", hint=hint)
+    if squares * (n * (n + 1) // 2) > LARGEST_WORK:
+        most = (math.isqrt(1 + 8 * LARGEST_WORK // squares) - 1) // 2
+        hint = f"up to {law.groups[-1].cube_dimension} features of random magnitude are active"
+        raise InputError("latents", f"at most {most} for this law", n, hint=hint)
 
 
 def _cube(a: Array) -> Array:

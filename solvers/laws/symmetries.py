@@ -17,8 +17,9 @@ from theory.exact.errors import InputError
 
 Array = NDArray[np.float64]
 
-#: More symmetries than this are not enumerated.
+#: More symmetries than this are not enumerated, nor are those of a law of more components.
 LARGEST_GROUP = 5000
+LARGEST_LAW = 1024
 # Lengths and angles agree if they do to this, relative to the data's size.
 _EQUAL = 1e-9
 # A map is orthogonal and keeps the law if it does so to this; errors grow in solving for it.
@@ -45,7 +46,7 @@ def symmetries(law: LawArrays, centre: Array | None = None) -> Array:
     Raises
     ------
     InputError
-        If there are more than `LARGEST_GROUP`.
+        If there are more than `LARGEST_GROUP`, or more than `LARGEST_LAW` components.
 
     Examples
     --------
@@ -56,6 +57,10 @@ def symmetries(law: LawArrays, centre: Array | None = None) -> Array:
     >>> [len(symmetries(law_arrays(preset(name)))) for name in ("shared", "independent")]
     [8, 8]
     """
+    count = sum(len(cubes.probability) for cubes in law.groups)
+    if count > LARGEST_LAW:
+        expected = f"at most {LARGEST_LAW:,} components, whose symmetries can be found"
+        raise InputError("law", expected, count)
     size = float(np.sqrt(np.trace(law.second_moment))) or 1.0
     parts = _parts(law, np.zeros(law.dimension) if centre is None else centre, _EQUAL * size)
     vectors, kinds = _vectors(parts, size)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from solvers.autoencoders.autoencoder import Autoencoder, Sae
 from solvers.laws.arrays import LawArrays
 from solvers.laws.cell_quadrature import Cell, cell_nodes
-from solvers.laws.half_space_moments import pair_moments, triangle_index
+from solvers.laws.half_space_moments import check_cost, pair_moments, triangle_index
 from theory.exact.errors import InputError
 
 Array = NDArray[np.float64]
@@ -102,6 +102,7 @@ def piecewise_parts(law: LawArrays, sae: Autoencoder) -> PiecewiseParts:
 
 def _by_moments(law: LawArrays, sae: Sae) -> PiecewiseParts:
     n = sae.d_sae
+    check_cost(law, n)
     activation, firing = np.zeros(n), np.zeros((n, n))
     together, with_residual = np.zeros((n, n)), np.zeros((n, sae.d_in))
     for cubes in law.groups:

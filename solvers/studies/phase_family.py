@@ -74,6 +74,9 @@ class Family:
             law, objective, width = self.at(x, y)
             objective.check_has_minimum()
             self.codes(law, width)
+            if any(part.cube_dimension > 2 for part in law.components):
+                expected = "a law of at most two random magnitudes at once"
+                raise InputError("law", expected, self.law)
 
     def at(self, x: float, y: float) -> tuple[Law, Objective, int]:
         """Return law, objective and width at a point."""

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import qmc
 
-from solvers import Objective, lower_bound
+from solvers import Objective, Search, lower_bound, minimize_loss
 from solvers.bounds.midpoint_bound import midpoint_bound
 from solvers.laws.arrays import law_arrays
 from theory import load_law
@@ -47,3 +47,22 @@ def test_of_the_relative_loss_nothing_is_claimed() -> None:
     law = load_law({"features": 3, "firing": 1, "magnitude": {"uniform": [0, 1]}})
     bound = lower_bound(law, Objective(0.1, "relative"), 3)
     assert (bound.value, bound.by) == (0, "trivial")
+
+
+def test_of_points_it_is_the_radial_bound_itself() -> None:
+    """Sixteen thousand active sets, and one: h(‖x - b‖) = 0 at b = x."""
+    many = load_law({"features": 14, "firing": 0.5})
+    bound = lower_bound(many, Objective(0.1), 3)
+    # By symmetry the best b is (1/2, …): every point is √14/2 away.
+    r = 14**0.5 / 2
+    assert bound.value == pytest.approx(0.1 * r - 0.0025, rel=1e-9)
+    assert bound.by == "radial bound"
+    assert lower_bound(load_law({"features": 2, "firing": 1}), Objective(0.1), 3).value == 0
+
+
+def test_many_segments_are_averaged_by_midpoints() -> None:
+    law = load_law({"sets": [65]})
+    bound = lower_bound(law, Objective(0.1), 65)
+    assert bound.by == "radial bound, from below by the midpoint rule"
+    best = minimize_loss(law, 2, Objective(0.1), Search(1, limit=1))
+    assert 0 < bound.value < best.total

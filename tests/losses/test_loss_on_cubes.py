@@ -187,7 +187,7 @@ def test_independent_features_that_are_orthogonal_are_minimised_one_by_one() -> 
 def test_what_would_take_hours_is_refused_before_it_is_begun() -> None:
     law = load_law({"features": 8, "firing": 1, "magnitude": {"uniform": [0, 1]}})
     sae = Sae(np.eye(8), np.full(8, -0.1), np.eye(8), np.zeros(8))
-    with pytest.raises(InputError, match=r"latents: expected .* of at most 10,000,000"):
+    with pytest.raises(InputError, match="latents: expected at most 5 for this law, got 8"):
         expected_loss(law, sae, Objective(0.1))
-    with pytest.raises(InputError, match=r"latents: expected .* of at most 10,000,000"):
+    with pytest.raises(InputError, match="latents: expected at most 5 for this law, got 8"):
         minimize_loss(law, 8, Objective(0.1))

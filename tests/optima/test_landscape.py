@@ -343,7 +343,7 @@ def test_bad_settings(settings: dict[str, Any], message: str) -> None:
 def test_two_seeds_find_the_same_basins() -> None:
     law = load_law("shared")
     first, second = (
-        landscape(law, 4, OBJECTIVE, Search(starts=1000, seed=seed)) for seed in (0, 1)
+        landscape(law, 4, OBJECTIVE, Search(starts=600, seed=seed)) for seed in (0, 1)
     )
     for one, other in ((first, second), (second, first)):
         totals = [point.loss.total for point in other.points]

@@ -390,3 +390,20 @@ def test_codes_that_are_equally_good_are_tied() -> None:
     diagram = phase_diagram(family(y=Axis("l1", 3, 4, 2)))
     assert {point.phase for point in diagram.points} == {"tied"}
     assert not diagram.ties
+
+
+@pytest.mark.parametrize(
+    ("document", "message"),
+    [
+        ({"sets": [1, 1, 1]}, "law: expected a law of at most two random magnitudes at once"),
+        ({"features": 2, "firing": [0.5, 1]}, "firing: expected one number in the file"),
+    ],
+)
+def test_laws_of_no_phase_diagram_are_refused_before_it_is_begun(
+    tmp_path: Path, document: dict[str, Any], message: str
+) -> None:
+    path = tmp_path / "law.json"
+    path.write_text(json.dumps(document))
+    name = "amplitude" if "sets" in document else "firing"
+    with pytest.raises(InputError, match=message):
+        Family(f"{path}", Axis(name, 0.1, 0.5, 2), Axis("l1", 0.1, 0.2, 2), 4, Objective(0.1))

@@ -151,6 +151,32 @@ def test_a_file_and_a_dictionary_say_the_same(tmp_path: Path) -> None:
     assert len(load_law(f"{path}").components) == 6
 
 
+def test_sixths_in_decimals_are_exclusive() -> None:
+    """1/6 and 5/6 as doubles sum to a little more than 1; three thirds to a little less."""
+    for firing in ([1 / 6, 5 / 6], [0.3333333333333333] * 3):
+        law = load_law(
+            {"features": len(firing), "firing": firing, "exclusive": [[*range(len(firing))]]}
+        )
+        assert [len(chosen) for chosen in law.active] == [1] * len(firing)
+        assert sum(part.probability for part in law.components) == 1
+
+
+def test_many_sets_of_one_shared_magnitude() -> None:
+    (part,) = load_law({"sets": [1] * 20, "magnitude_correlation": 1}).components
+    assert part.cube_dimension == 1
+
+
+def test_active_sets_go_with_their_components() -> None:
+    law = firing_features(3, ["1/2", "1/4", 0], parents={1: 0})
+    assert law.active == ((), (0,), (0, 1))
+    assert one_hot_sets((1, 2), onehot_probability="1/2").active == (
+        (0, 1), (0, 2), (0,), (1,), (2,)
+    )  # fmt: skip
+    for active, message in ((((0,),), "one active set for each"), (((7,),) * 3, "from 0 to 2")):
+        with pytest.raises(InputError, match=message):
+            Law(law.components, "law", law.features, active)
+
+
 BAD: list[tuple[dict[str, Any], str]] = [
     ({}, "key: expected 'sets' or 'features'"),
     ({"features": 2}, "features: expected exactly one of the keys active, firing"),
@@ -168,7 +194,10 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"features": 2, "firing": {"a": 1}}, "firing: expected a number, got"),
     ({"features": 2, "firing": 1, "parents": {"1": 1}}, "parents: expected parents without"),
     ({"features": 2, "firing": 1, "parents": {"1": 2}}, r"parents\[1\]: expected a whole"),
-    ({"features": 2, "firing": 1, "parents": {"x": 0}}, "parents: expected a whole .* got 'x'"),
+    ({"features": 2, "firing": 1, "parents": {"x": 0}}, "parents: child: expected a whole .* 'x'"),
+    ({"features": 3, "firing": 1, "parents": {"01": 0}}, "parents: child: expected a whole"),
+    ({"features": 3, "firing": 1, "parents": {"\u0662": 0}}, "parents: child: expected a whole"),
+    ({"features": 3, "firing": 1, "parents": {1: 0, "1": 2}}, "expected one parent; it is given"),
     ({"features": 2, "firing": 1, "parents": [0]}, "parents: expected"),
     ({"features": 2, "firing": 0.6, "exclusive": [[0, 1]]}, "exclusive: expected .* at most"),
     ({"features": 2, "firing": 0.1, "exclusive": [[0], [0]]}, r"exclusive\[1\]: expected"),
@@ -205,6 +234,8 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ),
     ({"sets": [2, 2, 2], "probabilities": [[1]]}, "probabilities: expected two sets"),
     ({"sets": [100, 100, 100]}, "sets: expected sets whose sizes have a product of at most"),
+    ({"sets": [1] * 9}, "sets: expected at most 8 sets unless magnitude_correlation is 1; there"),
+    ({"sets": [1] * 2000}, "sets: expected at most 100 sets; there are 2000"),
     ({"sets": []}, "sets: expected whole numbers from 1 to 100"),
 ]
 

@@ -25,6 +25,8 @@ MOST_FEATURES = 1000
 #: One magnitude for every feature: 1.
 ONE: Mapping[str, Number] = {"constant": 1}
 
+_ROUNDING = sympy.Rational(1, 10**9)
+
 _Activity = dict[tuple[int, ...], sympy.Expr]
 
 
@@ -139,7 +141,7 @@ def from_active_sets(
             raise InputError(f"{where}.probability", "a number ≥ 0", entry["probability"])
     total = sympy.Add(*activity.values())
     # Decimals cannot hold thirds: what sums to 1 to nine digits is rescaled.
-    if total.is_number and not abs(total - 1) <= sympy.Rational(1, 10**9):
+    if total.is_number and not abs(total - 1) <= _ROUNDING:
         raise InputError("active", "probabilities that sum to 1", float(total))
     if total != 1:
         activity = {chosen: chance / total for chosen, chance in activity.items()}
@@ -189,11 +191,14 @@ def firing_features(
     chances = [within(p, label, 0, 1) for label, p in _one_each(firing, "firing", count)]
     activity: _Activity = {(): sympy.S.One}
     for unit in _units(count, parents or {}, exclusive):
-        none = 1 - sympy.Add(*(chances[i] for i in unit.features))
-        if none.is_negative:
-            group = "exclusive" if len(unit.features) > 1 else "firing"
-            raise InputError(group, "firing probabilities that sum to 1 at most", unit.features)
-        outcomes = [((), none), *(((i,), chances[i]) for i in unit.features)]
+        total = sympy.Add(*(chances[i] for i in unit.features))
+        # Decimals cannot hold thirds: what sums to 1 to nine digits is rescaled.
+        scale = 1 / total if total.is_number and abs(total - 1) <= _ROUNDING else sympy.S.One
+        if (1 - scale * total).is_negative:
+            hint = f"those of features {list(unit.features)} sum to {float(total):.9g}"
+            raise InputError("exclusive", "firing probabilities that sum to 1 at most", hint=hint)
+        outcomes: list[tuple[tuple[int, ...], sympy.Expr]] = [((), 1 - scale * total)]
+        outcomes += [((i,), scale * chances[i]) for i in unit.features]
         grown: _Activity = {}
         for chosen, probability in activity.items():
             if unit.parent is not None and unit.parent not in chosen:
@@ -284,11 +289,14 @@ def _units(
 
 
 def _parents(count: int, parents: Mapping[str, int] | Mapping[int, int]) -> dict[int, int]:
-    found = {}
+    found: dict[int, int] = {}
     for child, parent in parents.items():
         # Keys of a JSON object are texts.
-        key: object = int(child) if isinstance(child, str) and child.isdecimal() else child
-        index = check_whole("parents", key, 0, count - 1)
+        written = isinstance(child, str) and child.isascii() and child.isdecimal()
+        key: object = int(child) if written and str(int(child)) == child else child
+        index = check_whole("parents: child", key, 0, count - 1)
+        if index in found:
+            raise InputError(f"parents[{index}]", "one parent", hint="it is given twice")
         found[index] = check_whole(f"parents[{index}]", parent, 0, count - 1)
     return found
 

@@ -98,8 +98,9 @@ class Law:
     name : str
         How messages and figures call it.
     features : tuple of tuples of tuples, optional
-        The feature directions of each one-hot set, if the law is made of such; a feature that
-        no other excludes is a set of its own. Features are numbered through, first set first.
+        The feature directions of each one-hot set, if the law is made of such; in a law that
+        is given by its active sets every feature is a set of its own. Features are numbered
+        through, first set first.
     active : tuple of tuples of int, optional
         The active set of each component, features in increasing order.
 

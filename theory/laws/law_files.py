@@ -143,6 +143,11 @@ class LawSpec:
             if self.preset:
                 return replace(_PRESETS[self.preset](**dict(self.given)), name=self.name)
             if isinstance(document, dict):
+                for key, _ in self.given:
+                    if isinstance(document.get(key), list):
+                        raise InputError(
+                            key, "one number in the file, to be varied", document[key]
+                        )
                 document |= dict(self.given)
             return law_from_dict(document, name=Path(self.name).name)
         except InputError as error:

@@ -9,12 +9,14 @@ import sympy
 from theory.exact.arguments import check_list, check_type, check_whole
 from theory.exact.errors import InputError
 from theory.exact.numbers import Number, exact_number, number_rows, within
+from theory.exact.symbols import CUBE
 from theory.laws.law import Component, Law
 
 #: x1 = e1, x2 = -e1, y1 = e2, y2 = -e2: two sets of two features in the plane.
 ANTIPODAL_PAIRS: tuple[tuple[int, int], ...] = ((1, 0), (-1, 0), (0, 1), (0, -1))
 
 _LARGEST_SET = 100
+_MOST_SETS = 100
 #: A law of more active sets would take minutes to build.
 MOST_ACTIVE_SETS = 2**14
 
@@ -86,6 +88,9 @@ def one_hot_sets(
         raise InputError("probabilities", "two sets", hint=hint)
     else:
         activity = list(_equally_likely(sizes, q))
+    if len(sizes) > len(CUBE) and f != 1 and q != 1:
+        expected = f"at most {len(CUBE)} sets unless magnitude_correlation is 1"
+        raise InputError("sets", expected, hint=f"there are {len(sizes)}")
     directions = _directions(embedding, sizes)
     rows = [tuple(directions[row, :]) for row in range(directions.rows)]
     starts = [sum(sizes[:j]) for j in range(len(sizes) + 1)]
@@ -112,6 +117,8 @@ def _set_sizes(sets: Sequence[int]) -> tuple[int, ...]:
     if not sizes:
         raise InputError("sets", expected, sets)
     found = tuple(check_whole(f"sets[{i}]", m, 1, _LARGEST_SET) for i, m in enumerate(sizes))
+    if len(found) > _MOST_SETS:
+        raise InputError("sets", f"at most {_MOST_SETS} sets", hint=f"there are {len(found)}")
     if prod(found) > MOST_ACTIVE_SETS:
         limit = f"sets whose sizes have a product of at most {MOST_ACTIVE_SETS:,}"
         raise InputError("sets", limit, sets)
