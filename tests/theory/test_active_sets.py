@@ -198,7 +198,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"features": 3, "firing": 1, "parents": {"01": 0}}, "parents: child: expected a whole"),
     ({"features": 3, "firing": 1, "parents": {"\u0662": 0}}, "parents: child: expected a whole"),
     ({"features": 3, "firing": 1, "parents": {1: 0, "1": 2}}, "expected one parent; it is given"),
-    ({"features": 2, "firing": 1, "parents": [0]}, "parents: expected"),
+    ({"features": 2, "firing": 1, "parents": [0]}, "parents: expected a mapping or None"),
     ({"features": 2, "firing": 0.6, "exclusive": [[0, 1]]}, "exclusive: expected .* at most"),
     ({"features": 2, "firing": 0.1, "exclusive": [[0], [0]]}, r"exclusive\[1\]: expected"),
     ({"features": 2, "firing": 0.1, "exclusive": [[]]}, r"exclusive\[0\]: expected"),

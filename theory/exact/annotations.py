@@ -120,7 +120,8 @@ def check_annotated(name: str, value: object, annotation: Any) -> Any:
     union = get_origin(annotation) in (Union, UnionType)
     options = get_args(annotation) if union else (annotation,)
     if not any(_allows(option, value) for option in options):
-        raise InputError(name, " or ".join(_called(option) for option in options), value)
+        called = dict.fromkeys(_called(option) for option in options)
+        raise InputError(name, " or ".join(called), value)
     kinds = [option for option in options if option is not NoneType]
     if kinds in ([int], [float], [bool]) and value is not None:
         return kinds[0](plain(value))
