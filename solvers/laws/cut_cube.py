@@ -15,8 +15,8 @@ Both kinds of facet are images of the unit cube of k - 1 dimensions, cut by half
 
 Planes that nearly coincide share their pivot. Then d of the one plane is -d of the other, in
 floats too: where they cross may be ill-conditioned, but no part of the boundary is lost or
-counted twice. If d vanishes, it counts as a small positive constant for both. That d is made
-of p|1 and q|1 as the face has them does the same for a plane that nearly coincides with a face.
+counted twice. If d vanishes, it counts as a small positive constant for both. The recursion ends
+at squares, which `cut_square` knows.
 """
 
 from functools import lru_cache
