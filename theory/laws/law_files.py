@@ -3,8 +3,7 @@
 shared
 independent:onehot_probability=0.25,amplitude=2
 two-features:first_alone=0.5,both=0.5,angle=60
-path/to/law.json    {"sets": [2, 2], "magnitude_correlation": 0.5, ...}
-                    {"features": 5, "firing": 0.3, "magnitude": {"uniform": [0, 1]}, ...}
+path/to/law.json    {"sets": [2, 2], ...} or {"features": 5, "firing": 0.3, ...}
 
 A text is parsed once, into a `LawSpec`, which makes the law and its variations.
 """
