@@ -154,7 +154,7 @@ def test_a_false_optimum_is_refuted() -> None:
 
 
 @pytest.mark.parametrize("l1", [0.01, 0.1, 1.0, 2.5])
-@pytest.mark.parametrize("n", [4, 6])
+@pytest.mark.parametrize("n", [4, pytest.param(6, marks=pytest.mark.slow)])
 def test_where_the_radial_bound_is_attained_nothing_is_searched(l1: float, n: int) -> None:
     found = certify(load_law("shared"), n, Objective(l1=l1))
     closed = l1 / math.sqrt(2) - l1**2 / 4 + math.sqrt(2) * l1**3 / 48
@@ -297,6 +297,7 @@ def test_laws_without_a_certificate_are_named(shape: tuple[int, int]) -> None:
         certify(law, 4, Objective(l1=0.1))
 
 
+@pytest.mark.slow
 def test_a_cube_without_a_third_side_is_a_parallelogram() -> None:
     """The law is the same, and so is its certificate, by another kernel."""
     law = load_law("independent")

@@ -79,7 +79,9 @@ def test_a_ray_absorbed_into_b_dec_is_a_basin() -> None:
 
 
 @pytest.mark.parametrize("name", ["shared", "independent"])
-@pytest.mark.parametrize("width", [1, 3, pytest.param(5, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "width", [1, *(pytest.param(width, marks=pytest.mark.slow) for width in (3, 5))]
+)
 def test_losses_come_in_order_and_gaps_are_their_differences(name: str, width: int) -> None:
     rng = np.random.default_rng(width)
     atoms = rng.normal(size=(width, 2))

@@ -75,7 +75,13 @@ LAWS = {
 }
 
 
-@pytest.mark.parametrize("name", list(LAWS))
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(n, marks=pytest.mark.slow) if n in ("octagon", "three pairs") else n
+        for n in LAWS
+    ],
+)
 def test_linear_programming_finds_the_encoder_from_there_on_and_not_before(name: str) -> None:
     law = LAWS[name]
     turn = float(bound_attained_from(law))

@@ -216,7 +216,10 @@ def test_every_latent_of_every_minimum_satisfies_the_balance_law(name: str) -> N
             assert found == pytest.approx(float(law_says), abs=1e-6)
 
 
-@pytest.mark.parametrize(("pairs", "block"), [(1, 1), (2, 1), (2, 2), (3, 1), (3, 3), (4, 2)])
+@pytest.mark.parametrize(
+    ("pairs", "block"),
+    [(1, 1), (2, 1), (2, 2), (3, 3), pytest.param(4, 2, marks=pytest.mark.slow)],
+)
 def test_composing_in_blocks_by_linear_programmes(pairs: int, block: int) -> None:
     composed = np.array(list(product((1.0, -1.0), repeat=block))) / np.sqrt(block)
     atoms = np.zeros((pairs // block * len(composed), pairs))
