@@ -23,12 +23,14 @@ def test_the_pages_with_code_are_found() -> None:
     assert {"tutorial", "commands"} <= {page.stem for page in PAGES}
 
 
+#: Pages whose code takes more than a few seconds.
+LONG = ("landscape", "tutorial")
+
+
 @pytest.mark.parametrize(
     "page",
     [
-        pytest.param(
-            page, marks=pytest.mark.slow if page.stem == "landscape" else (), id=page.stem
-        )
+        pytest.param(page, marks=pytest.mark.slow if page.stem in LONG else (), id=page.stem)
         for page in PAGES
     ],
 )
