@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy.stats import qmc
 
 from solvers.laws.cut_cube import cut_cube_moments
 from solvers.laws.half_space_moments import pair_moments, triangle_index
@@ -105,8 +106,6 @@ def test_latents_share_out_the_cube(k: int) -> None:
 
 @pytest.mark.slow
 def test_agrees_with_sobol_points_in_five_dimensions() -> None:
-    from scipy.stats import qmc  # noqa: PLC0415
-
     u: Any = qmc.Sobol(5, seed=0).random_base2(20)
     extended = np.hstack([np.ones((len(u), 1)), u])
     p, q = pairs(5, 24, 3)
