@@ -30,7 +30,9 @@ if TYPE_CHECKING:
     from solvers.bounds.radial_bound import lower_bound as lower_bound
     from solvers.laws.description import LawDescription as LawDescription
     from solvers.laws.description import describe as describe
-    from solvers.laws.description import sample as sample
+    from solvers.laws.samples import batches as batches
+    from solvers.laws.samples import sample as sample
+    from solvers.laws.samples import sample_features as sample_features
     from solvers.losses.best_activations import best_activation_loss as best_activation_loss
     from solvers.losses.expected_loss import ExpectedLoss as ExpectedLoss
     from solvers.losses.expected_loss import Gradient as Gradient
@@ -81,7 +83,8 @@ _HOMES = {
     "solvers.autoencoders.objective": "Objective",
     "solvers.bounds.certificate": "Certificate certify",
     "solvers.bounds.radial_bound": "LowerBound lower_bound",
-    "solvers.laws.description": "LawDescription describe sample",
+    "solvers.laws.description": "LawDescription describe",
+    "solvers.laws.samples": "batches sample sample_features",
     "solvers.losses.best_activations": "best_activation_loss",
     "solvers.losses.expected_loss": (
         "ExpectedLoss Gradient LossAndGradient co_firing expected_loss expected_loss_and_gradient"

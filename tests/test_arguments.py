@@ -51,6 +51,7 @@ VALID: dict[str, Any] = {
     "n_latents": 4,
     "width": 4,
     "samples": 10,
+    "batch_size": 2,
     "dimension": 2,
     "l1": 0.1,
     "source": "scikit-learn",

@@ -1,8 +1,9 @@
-"""The radial bound from below, for laws with cubes of three dimensions or more.
+"""The radial bound from below, for laws with cubes of three dimensions or more, or normals.
 
 The loss of the distance, h(r) = λ r - λ²/4 if r ≥ λ/2, else r², is convex and increasing, so
 h(‖M u + o - b‖) is convex in u; over a cell symmetric about its middle its mean is then at
-least its value there (Jensen). So the midpoint rule bounds
+least its value there (Jensen). A normal variable's axes are cut at quantiles, and the middle is
+the mean of each cell. So the midpoint rule bounds
 
     min_b E h(‖x - b‖)
 
@@ -13,7 +14,7 @@ from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize
+from scipy import optimize, special
 
 from solvers.laws.arrays import LawArrays
 
@@ -53,18 +54,33 @@ def midpoint_bound(law: LawArrays, l1: float, symmetric: bool) -> tuple[float, f
 
 def _midpoints(law: LawArrays) -> tuple[Array, Array]:
     """Return the middles of cells (m, d) and their probabilities."""
-    count = sum(len(cubes.probability) for cubes in law.groups)
+    count = law.component_count
     cells = min(_CELLS, _COORDINATES // law.dimension)
     points, weights = [], []
-    for cubes in law.groups:
-        k = cubes.cube_dimension
+    groups: list[tuple[bool, Array, Array]] = [
+        *((False, cubes.probability, cubes.affine) for cubes in law.cubes),
+        *(
+            (True, part.probability, np.concatenate([part.mean[:, :, None], part.factor], axis=2))
+            for part in law.normals
+        ),
+    ]
+    for normal, probability, affine in groups:
+        k = affine.shape[2] - 1
         along = min(_ALONG, int((cells / count) ** (1 / k)) or 1) if k else 1
-        middles = (np.arange(along) + 0.5) / along
+        middles = _normal_middles(along) if normal else (np.arange(along) + 0.5) / along
         grid = np.array(list(product(middles, repeat=k)))
         u = np.hstack([np.ones((len(grid), 1)), grid])
-        points.append(np.einsum("nk,cdk->cnd", u, cubes.affine).reshape(-1, law.dimension))
-        weights.append(np.repeat(cubes.probability / len(grid), len(grid)))
+        points.append(np.einsum("nk,cdk->cnd", u, affine).reshape(-1, law.dimension))
+        weights.append(np.repeat(probability / len(grid), len(grid)))
     return np.concatenate(points), np.concatenate(weights)
+
+
+def _normal_middles(count: int) -> Array:
+    """Return the means of a standard normal variable between its quantiles, equally likely."""
+    cuts = special.ndtri(np.arange(count + 1) / count)
+    density = np.exp(-0.5 * cuts**2) / np.sqrt(2 * np.pi)
+    means: Array = count * (density[:-1] - density[1:])
+    return means
 
 
 def _value(b: Array, x: Array, weight: Array, l1: float) -> tuple[float, Array]:

@@ -174,21 +174,26 @@ def _kept_bound(law: Law, objective: Objective, n_latents: int) -> LowerBound:
 
 
 def _name(law: LawArrays) -> str:
-    points = law.groups[-1].cube_dimension == 0
+    points = not law.normals and law.cubes[-1].cube_dimension == 0
     midpoints = _by_midpoints(law) and not points
     return "radial bound, from below by the midpoint rule" if midpoints else "radial bound"
 
 
 def _by_midpoints(law: LawArrays) -> bool:
-    """Whether a law has points only, of which the middles are exact, solid cubes or many parts."""
-    dimensions = [cubes.cube_dimension for cubes in law.groups]
-    parts = sum(len(cubes.probability) for cubes in law.groups if cubes.cube_dimension)
+    """Whether a law has points only, of which the middles are exact, or more than is integrated.
+
+    That is normals, solid cubes, or many parts.
+    """
+    if law.normals:
+        return True
+    dimensions = [cubes.cube_dimension for cubes in law.cubes]
+    parts = sum(len(cubes.probability) for cubes in law.cubes if cubes.cube_dimension)
     return dimensions[-1] == 0 or dimensions[-1] > 2 or parts > _MOST_PARTS
 
 
 def _is_solid(law: LawArrays) -> bool:
-    """Whether some component has a cube of more than two dimensions."""
-    return law.groups[-1].cube_dimension > 2
+    """Whether some component has a cube of more than two dimensions, or is normal."""
+    return not law.in_plane_cells
 
 
 def _scaled_bound(loss: LossOfVector, symmetric: bool) -> LowerBound:

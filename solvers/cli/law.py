@@ -21,7 +21,8 @@ from solvers.cli.options import (
     progress_of,
     whole,
 )
-from solvers.laws.description import describe, sample
+from solvers.laws.description import describe
+from solvers.laws.samples import sample
 from solvers.presentation.law_report import law_document, law_text
 from solvers.runtime.files import check_writable, written_beside
 from theory.exact.errors import InputError

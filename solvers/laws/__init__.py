@@ -1,8 +1,8 @@
 """A law in floats: arrays, moments of cut cubes, symmetries, samples.
 
 Imports `solvers.runtime`, and of theory the law and the exception only, so that its agreement with
-theory is evidence. Public names: `Cell`, `cell_nodes`, `charts`, `check_cost`, `Cubes`,
-`cut_facets`, `describe`, `law_arrays`, `LawArrays`, `LawDescription`, `pair_moments`,
-`reaches_origin`, `sample`, `Sampler`, `symmetries`, `triangle_index`, `unit_lines`,
-`weighted_pairs`.
+theory is evidence. Public names: `batches`, `Cell`, `cell_nodes`, `charts`, `check_cost`, `Cubes`,
+`cut_facets`, `describe`, `drawn_remainder`, `law_arrays`, `LawArrays`, `LawDescription`,
+`normal_moments`, `Normals`, `pair_moments`, `reaches_origin`, `sample`, `sample_features`,
+`Sampler`, `symmetries`, `triangle_index`, `unit_lines`, `weighted_pairs`.
 """

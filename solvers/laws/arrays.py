@@ -1,4 +1,4 @@
-"""A law's components as float arrays, grouped by the dimension of their cubes."""
+"""A law's components as float arrays: cubes grouped by their dimension, normals, drawn points."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,9 @@ import numpy as np
 import sympy
 from numpy.typing import NDArray
 
+from solvers.laws.remainder import drawn_remainder
 from theory.exact.errors import InputError
+from theory.laws.features import NORMAL
 from theory.laws.law import Law
 
 Array = NDArray[np.float64]
@@ -45,43 +47,119 @@ class Cubes:
 
 
 @dataclass(frozen=True, eq=False)
+class Normals:
+    """The normal components: x = mean + factor · (standard normal in R^k).
+
+    Parameters
+    ----------
+    probability : (C,) array
+    mean : (C, d) array
+    factor : (C, d, k) array
+        Of the covariance factor · factorᵀ; columns that a component does not need are 0.
+    """
+
+    probability: Array
+    mean: Array
+    factor: Array
+
+    @property
+    def arrays(self) -> tuple[Array, Array, Array]:
+        """Probabilities, means and factors."""
+        return self.probability, self.mean, self.factor
+
+
+@dataclass(frozen=True, eq=False)
 class LawArrays:
     """A law in floats.
 
     Parameters
     ----------
-    groups : tuple of Cubes
-        One for each cube dimension that occurs.
+    cubes : tuple of Cubes
+        One for each cube dimension that occurs, in increasing order.
+    normals : tuple of Normals
+        One, if the law has normal components.
     mean : (d,) array
         E x.
     second_moment : (d, d) array
         E x xᵀ.
     spread : float
         E ‖x - E x‖², computed about the mean, so that it is accurate far from 0 too.
+    exact : bool
+        Whether all of it is exact to rounding; else points that were drawn stand for a part,
+        and what is computed has a standard error (`solvers.losses.standard_error`).
     """
 
-    groups: tuple[Cubes, ...]
+    cubes: tuple[Cubes, ...]
+    normals: tuple[Normals, ...]
     mean: Array
     second_moment: Array
     spread: float
+    exact: bool = True
+
+    @classmethod
+    def of(
+        cls, cubes: Sequence[Cubes], normals: Sequence[Normals], exact: bool = True
+    ) -> "LawArrays":
+        """Return the law of these components, which make it up."""
+        groups: tuple[Cubes | Normals, ...] = (*cubes, *normals)
+        mean = np.sum([_mean(group) for group in groups], axis=0)
+        spread = float(np.trace(_second_moment(groups, mean)))
+        about_zero = _second_moment(groups, np.zeros_like(mean))
+        return cls(tuple(cubes), tuple(normals), mean, about_zero, spread, exact)
+
+    @property
+    def groups(self) -> tuple[Cubes, ...]:
+        """The cubes, of a law that is made of such.
+
+        Raises
+        ------
+        InputError
+            If the law has normal components.
+        """
+        if self.normals:
+            raise InputError("law", "constant or uniform magnitudes here", "normal ones")
+        return self.cubes
 
     @property
     def dimension(self) -> int:
         """d."""
         return len(self.mean)
 
+    @property
+    def component_count(self) -> int:
+        """How many components there are, drawn points included."""
+        groups: tuple[Cubes | Normals, ...] = (*self.cubes, *self.normals)
+        return sum(len(group.probability) for group in groups)
+
+    @property
+    def component_means(self) -> Array:
+        """The mean of each component, (C, d)."""
+        of_cubes = [cubes.affine @ cubes.moments[0] for cubes in self.cubes]
+        return np.concatenate([*of_cubes, *(normals.mean for normals in self.normals)])
+
+    @property
+    def in_plane_cells(self) -> bool:
+        """Whether all components are points, segments and parallelograms."""
+        return not self.normals and self.cubes[-1].cube_dimension <= 2
+
     def moved(self, centre: Array, factor: float) -> "LawArrays":
         """Return the law of factor · (x - centre)."""
-        groups = []
-        for cubes in self.groups:
-            affine = cubes.affine.copy()
+        cubes, normals = [], []
+        for group in self.cubes:
+            affine = group.affine.copy()
             affine[:, :, 0] -= centre
-            groups.append(Cubes(cubes.probability, factor * affine))
+            cubes.append(Cubes(group.probability, factor * affine))
+        for part in self.normals:
+            normals.append(
+                Normals(part.probability, factor * (part.mean - centre), factor * part.factor)
+            )
         return LawArrays(
-            tuple(groups),
+            tuple(cubes),
+            tuple(normals),
             factor * (self.mean - centre),
-            _second_moment(groups, np.zeros(self.dimension)),
+            _second_moment((*cubes, *normals), np.zeros(self.dimension)),
             factor**2 * self.spread,
+            self.exact,
         )
 
 
@@ -101,25 +179,44 @@ def law_arrays(law: Law) -> LawArrays:
     [[0.333333333333, 0.0], [0.0, 0.333333333333]]
     """
     by_dimension: dict[int, list[tuple[float, Array]]] = {}
+    normal: list[tuple[float, Array]] = []
     for part in law.components:
-        affine = np.zeros((law.dimension, 1 + part.cube_dimension))
+        affine = np.zeros((law.dimension, 1 + part.base_dimension))
         # Of a law of many features nearly all entries are 0.
         for first, matrix in ((0, part.offset), (1, part.matrix)):
             for (row, column), entry in matrix.todok().items():
-                affine[row, first + column] = _number(entry, law.name)
-        probability = _number(sympy.sympify(part.probability), law.name)
-        by_dimension.setdefault(part.cube_dimension, []).append((probability, affine))
-    groups = tuple(
+                affine[row, first + column] = number(entry, law.name)
+        probability = number(sympy.sympify(part.probability), law.name)
+        if part.base == NORMAL:
+            normal.append((probability, affine))
+        else:
+            by_dimension.setdefault(part.base_dimension, []).append((probability, affine))
+    if law.remainder is not None:
+        for weight, x in zip(*drawn_remainder(law), strict=True):
+            points = zip(np.full(len(x), weight), x[:, :, None], strict=True)
+            by_dimension.setdefault(0, []).extend(points)
+    cubes = [
         Cubes(np.array([p for p, _ in parts]), np.stack([affine for _, affine in parts]))
         for _, parts in sorted(by_dimension.items())
+    ]
+    return LawArrays.of(cubes, [_normals(normal)] if normal else [], law.remainder is None)
+
+
+def _normals(parts: list[tuple[float, Array]]) -> Normals:
+    """Return normal components with factors of one width, at most d."""
+    d = len(parts[0][1])
+    factors = [affine[:, 1:] for _, affine in parts]
+    # A factor of more columns than rows has a square one of the same covariance.
+    factors = [f if f.shape[1] <= d else np.linalg.qr(f.T).R.T for f in factors]
+    width = max(f.shape[1] for f in factors)
+    return Normals(
+        np.array([p for p, _ in parts]),
+        np.stack([affine[:, 0] for _, affine in parts]),
+        np.stack([np.pad(f, ((0, 0), (0, width - f.shape[1]))) for f in factors]),
     )
-    mean = sum((cubes.probability @ (cubes.affine @ cubes.moments[0]) for cubes in groups),
-               np.zeros(law.dimension))  # fmt: skip
-    second_moment = _second_moment(groups, np.zeros(law.dimension))
-    return LawArrays(groups, mean, second_moment, float(np.trace(_second_moment(groups, mean))))
 
 
-def _number(value: sympy.Expr, name: str) -> float:
+def number(value: sympy.Expr, name: str) -> float:
     """Return an exact number as the nearest float."""
     if isinstance(value, sympy.Rational):
         return int(value.p) / int(value.q)
@@ -128,12 +225,26 @@ def _number(value: sympy.Expr, name: str) -> float:
     return float(value.evalf(20))
 
 
-def _second_moment(groups: Sequence[Cubes], centre: Array) -> Array:
+def _mean(group: Cubes | Normals) -> Array:
+    if isinstance(group, Normals):
+        mean: Array = group.probability @ group.mean
+    else:
+        mean = group.probability @ (group.affine @ group.moments[0])
+    return mean
+
+
+def _second_moment(groups: Sequence[Cubes | Normals], centre: Array) -> Array:
     """Return E (x - centre)(x - centre)ᵀ."""
     total = np.zeros((len(centre), len(centre)))
-    for cubes in groups:
-        moved = cubes.affine.copy()
+    for group in groups:
+        if isinstance(group, Normals):
+            away = group.mean - centre
+            total += (group.probability[:, None] * away).T @ away
+            weighted = group.probability[:, None, None] * group.factor
+            total += np.tensordot(weighted, group.factor, axes=([0, 2], [0, 2]))
+            continue
+        moved = group.affine.copy()
         moved[:, :, 0] -= centre
-        weighted = cubes.probability[:, None, None] * (moved @ cubes.moments)
+        weighted = group.probability[:, None, None] * (moved @ group.moments)
         total += np.tensordot(weighted, moved, axes=([0, 2], [0, 2]))
     return total

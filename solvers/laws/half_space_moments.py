@@ -30,6 +30,8 @@ Array = NDArray[np.float64]
 
 #: Squares of all pairs and components: more take minutes for one loss.
 LARGEST_WORK = 10**7
+# Pairs of normal pre-activations that take as long as a square.
+_NORMALS_OF_A_SQUARE = 20
 
 
 def pair_moments(preactivations: Array) -> Array:
@@ -96,14 +98,15 @@ def check_cost(law: LawArrays, n: int) -> None:
     >>> from theory import load_law
     >>> check_cost(law_arrays(load_law("shared")), 10_000)
     """
-    squares = sum(
-        len(cubes.probability) * squares_of_a_pair(cubes.cube_dimension)
-        for cubes in law.groups
-        if cubes.cube_dimension > 2
+    solid = [cubes for cubes in law.cubes if cubes.cube_dimension > 2]
+    work = (
+        sum(len(cubes.probability) * squares_of_a_pair(cubes.cube_dimension) for cubes in solid)
+        + sum(len(normals.probability) for normals in law.normals) / _NORMALS_OF_A_SQUARE
     )
-    if squares * (n * (n + 1) // 2) > LARGEST_WORK:
-        most = (math.isqrt(1 + 8 * LARGEST_WORK // squares) - 1) // 2
-        hint = f"up to {law.groups[-1].cube_dimension} features of random magnitude are active"
+    if work * (n * (n + 1) // 2) > LARGEST_WORK:
+        most = (math.isqrt(1 + int(8 * LARGEST_WORK / work)) - 1) // 2
+        together = f"up to {solid[-1].cube_dimension} features of random magnitude are active"
+        hint = together if solid else f"it has {law.component_count:,} components"
         raise InputError("latents", f"at most {most} for this law", n, hint=hint)
 
 

@@ -3,10 +3,12 @@
 A component is a uniform law on {centre + Σ t_j m_j/2 : |t_j| ≤ 1}, known by its probability,
 its centre and the set of its half edges ±m_j/2. An orthogonal g is a symmetry if it permutes
 these. It is determined by the images of linearly independent centres and half edges, which must
-be vectors of the same kind, length and mutual angles: so these are tried, and few are left.
+be vectors of the same kind, length and mutual angles: so these are tried, and few are left. A
+normal component is known by its probability, its mean and its covariance, which must be kept.
 What the law does not span is left alone.
 """
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -27,11 +29,12 @@ _CLOSE = 1e-7
 
 
 class _Part(NamedTuple):
-    """A component as its probability, centre and half edges, both signs, sorted."""
+    """A component as its probability, centre, half edges of both signs, and normal covariance."""
 
     probability: float
     centre: Array
     edges: Array
+    covariance: Array
 
 
 def symmetries(law: LawArrays, centre: Array | None = None) -> Array:
@@ -57,7 +60,7 @@ def symmetries(law: LawArrays, centre: Array | None = None) -> Array:
     >>> [len(symmetries(law_arrays(preset(name)))) for name in ("shared", "independent")]
     [8, 8]
     """
-    count = sum(len(cubes.probability) for cubes in law.groups)
+    count = law.component_count
     if count > LARGEST_LAW:
         expected = f"at most {LARGEST_LAW:,} components, whose symmetries can be found"
         raise InputError("law", expected, count)
@@ -82,19 +85,28 @@ def symmetries(law: LawArrays, centre: Array | None = None) -> Array:
 def _parts(law: LawArrays, origin: Array, tolerance: float) -> list[_Part]:
     """Return the components of the law of x - origin, those that coincide as one."""
     parts: list[_Part] = []
-    for cubes in law.groups:
+    for part in _every_part(law, origin):
+        same = [k for k, other in enumerate(parts) if _coincide(part, other, tolerance)]
+        if same:
+            together = parts[same[0]].probability + part.probability
+            parts[same[0]] = part._replace(probability=together)
+        else:
+            parts.append(part)
+    return parts
+
+
+def _every_part(law: LawArrays, origin: Array) -> Iterator[_Part]:
+    none = np.zeros((law.dimension, law.dimension))
+    for cubes in law.cubes:
         for probability, affine in zip(cubes.probability, cubes.affine, strict=True):
             half = affine[:, 1:].T / 2
             half = half[np.abs(half).any(axis=1)]
             centre = affine[:, 0] + affine[:, 1:].sum(axis=1) / 2 - origin
-            part = _Part(float(probability), centre, np.concatenate([half, -half]))
-            same = [k for k, other in enumerate(parts) if _coincide(part, other, tolerance)]
-            if same:
-                together = parts[same[0]].probability + part.probability
-                parts[same[0]] = part._replace(probability=together)
-            else:
-                parts.append(part)
-    return parts
+            yield _Part(float(probability), centre, np.concatenate([half, -half]), none)
+    for normals in law.normals:
+        for probability, mean, factor in zip(*normals.arrays, strict=True):
+            nothing = np.zeros((0, law.dimension))
+            yield _Part(float(probability), mean - origin, nothing, factor @ factor.T)
 
 
 def _vectors(parts: list[_Part], size: float) -> tuple[Array, list[tuple[object, ...]]]:
@@ -154,7 +166,9 @@ def _keeps(parts: list[_Part], g: Array, tolerance: float) -> bool:
     """Tell whether g permutes the components."""
     left = list(parts)
     for part in parts:
-        image = _Part(part.probability, g @ part.centre, part.edges @ g.T)
+        image = _Part(
+            part.probability, g @ part.centre, part.edges @ g.T, g @ part.covariance @ g.T
+        )
         for k, other in enumerate(left):
             likely = abs(other.probability - part.probability) <= _EQUAL
             if likely and _coincide(image, other, tolerance):
@@ -166,8 +180,11 @@ def _keeps(parts: list[_Part], g: Array, tolerance: float) -> bool:
 
 
 def _coincide(part: _Part, other: _Part, tolerance: float) -> bool:
-    """Tell whether two components have the same centre and edges."""
+    """Tell whether two components have the same centre, edges and covariance."""
     near = np.abs(other.centre - part.centre).max() <= tolerance
+    # The covariance is of the size of a square.
+    size = np.sqrt(np.abs(part.covariance).max())
+    near &= np.abs(other.covariance - part.covariance).max() <= tolerance * max(size, tolerance)
     return bool(near and _same_set(other.edges, part.edges, tolerance))
 
 

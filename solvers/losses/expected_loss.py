@@ -1,22 +1,17 @@
 """The exact expected loss of an SAE on a law, and its exact gradient. No sampling.
 
-On a component, x = X ũ with ũ = (1, u), and latent i's pre-activation is a_i·ũ. With
-Q_ij = E[1_i 1_j ũ ũᵀ] (`solvers.laws.half_space_moments`) and b = b_dec,
+With expectations over the law (`solvers.losses.sums`) and b = b_dec,
 
-    E f_i = e0·Q_ii a_i,   E[f_i x] = X Q_ii a_i,   E[f_i f_j] = a_i·Q_ij a_j,
     E ‖x - x̂‖² = E ‖x - b‖² - 2 Σ_i d_i·E[f_i (x - b)] + Σ_ij d_i·d_j E[f_i f_j].
 
 Rounding errors are a few 1e-16 times the largest of these terms: relative to the loss, they
 grow when weights are so large that the terms cancel.
 
-ReLU is continuous, so a moving boundary between regions adds nothing to the gradient:
-
-    ∂/∂a_i = 2 Σ_j d_i·d_j Q_ij a_j - 2 Q_ii (Xᵀ d_i - b·d_i e0) + λ w_i Q_ii e0.
+Of a law with more active sets than have components the loss is that of points which stand for
+the others: a deterministic function with a gradient, with a standard error, and not exact.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from itertools import combinations
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -24,23 +19,17 @@ from numpy.typing import NDArray
 
 from solvers.autoencoders.autoencoder import Autoencoder, Sae
 from solvers.autoencoders.objective import Objective
-from solvers.laws.arrays import Cubes, LawArrays, law_arrays
-from solvers.laws.half_space_moments import check_cost, pair_moments, triangle_index
+from solvers.laws.arrays import LawArrays, law_arrays
 from solvers.laws.inverse_square_moments import reaches_origin
 from solvers.losses.piecewise_loss import piecewise_parts
 from solvers.losses.relative_loss import reconstruction_at_origin, relative_parts
+from solvers.losses.standard_error import standard_error
+from solvers.losses.sums import sums_over
 from solvers.runtime.arguments import checked
 from theory.exact.errors import InputError
 from theory.laws.law import Law
 
 Array = NDArray[np.float64]
-
-# Components are taken in blocks of about this many pairs, so that work stays in cache.
-_PAIRS_AT_ONCE = 2**12
-# More latents than this are taken in blocks of half as many, two blocks at a time, so that the
-# moments of pairs never take more than some 50 MB; what grows with the width are four n × n
-# arrays of doubles.
-_LATENTS_AT_ONCE = 256
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +56,8 @@ class ExpectedLoss:
         The convention that the figures are in.
     reason : str
         Why the total is infinite; "" if it is not.
+    standard_error : float
+        Of the total; 0 if it is exact. See `solvers.losses.standard_error`.
     """
 
     total: float
@@ -78,6 +69,12 @@ class ExpectedLoss:
     firing: tuple[float, ...]
     objective: Objective
     reason: str = ""
+    standard_error: float = 0.0
+
+    @property
+    def exact(self) -> bool:
+        """Whether the figures are exact to rounding."""
+        return self.standard_error == 0
 
     def __sub__(self, other: "ExpectedLoss") -> float:
         """Return the difference of the totals.
@@ -135,7 +132,8 @@ def expected_loss(law: Law, sae: Autoencoder, objective: Objective) -> ExpectedL
     """
     if isinstance(sae, Sae):
         return expected_loss_and_gradient(law, sae, objective).loss
-    return _without_gradient(_arrays_for(law, sae), sae, objective)
+    loss = _without_gradient(_arrays_for(law, sae), sae, objective)
+    return replace(loss, standard_error=standard_error(law, sae, objective))
 
 
 @checked
@@ -226,6 +224,7 @@ def expected_loss_and_gradient(law: Law, sae: Sae, objective: Objective) -> Loss
         firing=tuple(float(p) for p in parts.firing),
         objective=objective,
         reason=reason,
+        standard_error=standard_error(law, sae, objective),
     )
     return LossAndGradient(loss, gradient)
 
@@ -268,13 +267,13 @@ def loss_parts(
     penalty = objective.l1 * weights
     if objective.reconstruction == "relative":
         # With no atoms, what is left of the squared loss's pass is the penalty.
-        sums = _pass(law, W_enc, b_enc, np.zeros_like(W_dec), np.zeros_like(b_dec), penalty)
+        sums = sums_over(law, W_enc, b_enc, np.zeros_like(W_dec), np.zeros_like(b_dec), penalty)
         relative = relative_parts(law, W_enc, b_enc, W_dec, b_dec)
         reconstruction = relative.reconstruction
         to_W_enc, to_b_enc = sums.to_W_enc + relative.to_W_enc, sums.to_b_enc + relative.to_b_enc
         to_W_dec, to_b_dec = relative.to_W_dec, relative.to_b_dec
     else:
-        sums = _pass(law, W_enc, b_enc, W_dec, b_dec, penalty)
+        sums = sums_over(law, W_enc, b_enc, W_dec, b_dec, penalty)
         to_W_enc, to_b_enc = sums.to_W_enc, sums.to_b_enc
         off_centre = b_dec - law.mean
         reconstruction = (
@@ -298,102 +297,3 @@ def loss_parts(
     sparsity = float(penalty @ sums.activation)
     parts = LossParts(reconstruction, sparsity, weight_decay, sums.activation, sums.firing)
     return parts, Gradient(to_W_enc, to_b_enc, to_W_dec, to_b_dec)
-
-
-class _Sums(NamedTuple):
-    """Expectations over a law: P(fires), E f_i, E[f_i (x - b)], E[f_i f_j], derivatives."""
-
-    firing: Array
-    activation: Array
-    with_residual: Array
-    together: Array
-    to_W_enc: Array
-    to_b_enc: Array
-
-
-def _pass(
-    law: LawArrays, W_enc: Array, b_enc: Array, W_dec: Array, b_dec: Array, penalty: Array
-) -> _Sums:
-    """Return the sums; the derivatives are those of E ‖x - x̂‖² + Σ penalty_i E f_i."""
-    d, n = W_enc.shape
-    check_cost(law, n)
-    gram = W_dec @ W_dec.T
-    activation, firing = np.zeros(n), np.zeros(n)
-    with_residual, together = np.zeros((n, d)), np.zeros((n, n))
-    to_W_enc, to_b_enc = np.zeros((d, n)), np.zeros(n)
-    for cubes in law.groups:
-        for probability, affine in _blocks(cubes, n):
-            a = W_enc.T @ affine
-            a[:, :, 0] += b_enc
-            own, own_applied, products, to_a = _pair_sums(a, probability, gram)
-
-            firing += probability @ own[:, :, 0, 0]
-            activation += probability @ own_applied[:, :, 0]
-            # x - b as an affine map: the loss needs x in no other way.
-            residual = affine.copy()
-            residual[:, :, 0] -= b_dec
-            with_residual += np.einsum("c,cdk,cik->id", probability, residual, own_applied)
-            together += products
-
-            against = -2.0 * (W_dec @ residual)
-            against[:, :, 0] += penalty
-            to_a += np.einsum("cirs,cis->cir", own, against)
-            to_b_enc += probability @ to_a[:, :, 0]
-            to_W_enc += np.einsum("c,cdk,cik->di", probability, affine, to_a)
-    return _Sums(firing, activation, with_residual, together, to_W_enc, to_b_enc)
-
-
-def _blocks(cubes: Cubes, n: int) -> Iterator[tuple[Array, Array]]:
-    """Yield probabilities and affine maps of a few components at a time."""
-    size = max(1, _PAIRS_AT_ONCE // (n * n))
-    for start in range(0, len(cubes.probability), size):
-        yield cubes.probability[start : start + size], cubes.affine[start : start + size]
-
-
-class _PairSums(NamedTuple):
-    """Q_ii (C, i, ũ, ũ), Q_ii a_i (C, i, ũ), E[f_i f_j] and 2 Σ_j d_i·d_j Q_ij a_j (C, i, ũ)."""
-
-    own: Array
-    own_applied: Array
-    together: Array
-    to_a: Array
-
-
-def _pair_sums(a: Array, probability: Array, gram: Array) -> _PairSums:
-    """Return what needs the moments of pairs, for any number of latents."""
-    n = a.shape[1]
-    if n <= _LATENTS_AT_ONCE:
-        return _block_sums(a, probability, gram)
-    own = np.empty((*a.shape, a.shape[2]))
-    sums = _PairSums(own, np.empty_like(a), np.empty((n, n)), np.zeros_like(a))
-    starts = range(0, n, _LATENTS_AT_ONCE // 2)
-    blocks = [np.arange(start, min(start + starts.step, n)) for start in starts]
-    for block in blocks:
-        part = _block_sums(a[:, block], probability, gram[np.ix_(block, block)])
-        sums.own[:, block] = part.own
-        sums.own_applied[:, block] = part.own_applied
-        sums.together[np.ix_(block, block)] = part.together
-        sums.to_a[:, block] += part.to_a
-    for first, second in combinations(blocks, 2):
-        both, size = np.concatenate([first, second]), len(first)
-        # Of the moments of both, those within one block have been counted.
-        between = gram[np.ix_(both, both)]
-        between[:size, :size] = between[size:, size:] = 0.0
-        part = _block_sums(a[:, both], probability, between)
-        sums.together[np.ix_(first, second)] = part.together[:size, size:]
-        sums.together[np.ix_(second, first)] = part.together[size:, :size]
-        sums.to_a[:, both] += part.to_a
-    return sums
-
-
-def _block_sums(a: Array, probability: Array, gram: Array) -> _PairSums:
-    """Return the sums of latents whose pairs are few enough to be held at once."""
-    matrices = pair_moments(a)[:, :, triangle_index(a.shape[2])]
-    own = np.einsum("cirsi->cirs", matrices)
-    applied = np.einsum("cirsj,csj->cirj", matrices, a.transpose(0, 2, 1).copy())
-    return _PairSums(
-        own,
-        np.einsum("ciri->cir", applied),
-        np.einsum("cir,cirj->ij", a * probability[:, None, None], applied),
-        np.einsum("ij,cirj->cir", 2.0 * gram, applied),
-    )

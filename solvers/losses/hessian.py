@@ -61,7 +61,7 @@ def loss_hessian(
     Raises
     ------
     InputError
-        For the relative reconstruction, or a cube of more than two dimensions.
+        For the relative reconstruction, a cube of more than two dimensions, or a normal.
 
     Examples
     --------
@@ -77,8 +77,8 @@ def loss_hessian(
         raise InputError(
             "reconstruction", "'squared' for exact second derivatives", objective.reconstruction
         )
-    if any(cubes.cube_dimension > 2 for cubes in law.groups):
-        raise InputError("law", "components of at most two random magnitudes", where="hessian")
+    if not law.in_plane_cells:
+        raise InputError("law", "components of at most two uniform magnitudes", where="hessian")
     d, n = W_enc.shape
     weights = objective.latent_weights(W_dec)
     penalty = objective.l1 * weights
@@ -264,7 +264,11 @@ def kinks(loss: LossOfVector, vector: Array, within: float) -> list[Array]:
     lines = np.column_stack([sae.W_enc.T, sae.b_enc])
     place = _Places(loss.law.dimension, loss.n_latents).lines.reshape(lines.shape)
     vanishing: list[list[Array]] = [[] for _ in lines]
-    for affine in map(_extended, loss.law.groups):
+    normals = [
+        Cubes(part.probability, np.concatenate([part.mean[:, :, None], part.factor], axis=2))
+        for part in loss.law.normals
+    ]
+    for affine in map(_extended, (*loss.law.cubes, *normals)):
         a = np.einsum("ip,cpk->cik", lines, affine)
         for c, i in np.argwhere(np.abs(a).max(axis=2) <= within):
             vanishing[i].extend(affine[c].T)
@@ -288,8 +292,8 @@ def vector_hessian(loss: LossOfVector, vector: Array) -> Array:
 
         P H P/ρ² - ((d·g) P + d (P g)ᵀ + (P g) dᵀ)/ρ².
 
-    Exact for the squared reconstruction on cubes of at most two dimensions; else it is a central
-    difference of the exact gradient.
+    Exact for the squared reconstruction on cubes of at most two dimensions; else, on other cubes
+    and normals, it is a central difference of the exact gradient.
 
     Parameters
     ----------
@@ -307,8 +311,7 @@ def vector_hessian(loss: LossOfVector, vector: Array) -> Array:
     >>> bool(abs(vector_hessian(loss, vector)[4, 4]) < 1e-15)
     True
     """
-    solid = any(cubes.cube_dimension > 2 for cubes in loss.law.groups)
-    if solid or loss.objective.reconstruction == "relative":
+    if not loss.law.in_plane_cells or loss.objective.reconstruction == "relative":
         steps = _STEP * np.eye(len(vector))
         slopes = [loss(vector + h)[1] - loss(vector - h)[1] for h in steps]
         return (np.array(slopes) + np.array(slopes).T) / (4 * _STEP)

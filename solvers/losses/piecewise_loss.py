@@ -4,7 +4,8 @@ On each cell between the breaks x̂ - x and f are affine in u, so that the squar
 quadratic, the activations are affine and who fires is constant: `solvers.laws.cell_quadrature`
 integrates all three exactly. Slower than the moments of `solvers.laws.half_space_moments`, and
 without a gradient: JumpReLU, TopK and Gated SAEs jump, and their loss has boundary terms. On cubes
-of more than two dimensions there are no cells here, and ReLU SAEs have their moments instead.
+of more than two dimensions and normals there are no cells here, and ReLU and JumpReLU SAEs have
+their moments instead (`solvers.losses.pair_expectations`).
 """
 
 from collections.abc import Callable
@@ -13,10 +14,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from solvers.autoencoders.architectures import JumpReluSae
 from solvers.autoencoders.autoencoder import Autoencoder, Sae
 from solvers.laws.arrays import LawArrays
 from solvers.laws.cell_quadrature import Cell, cell_nodes
-from solvers.laws.half_space_moments import check_cost, pair_moments, triangle_index
+from solvers.losses.pair_expectations import pair_expectations
 from theory.exact.errors import InputError
 
 Array = NDArray[np.float64]
@@ -54,8 +56,8 @@ def piecewise_parts(law: LawArrays, sae: Autoencoder) -> PiecewiseParts:
     Raises
     ------
     InputError
-        If the law has cubes of a dimension above 2 and the SAE is no ReLU SAE, or there is more
-        work than `LARGEST_WORK`, which is said before any is done.
+        If the law has cubes of a dimension above 2 or normals and the SAE is neither ReLU nor
+        JumpReLU, or there is more work than `LARGEST_WORK`, which is said before any is done.
 
     Examples
     --------
@@ -70,7 +72,7 @@ def piecewise_parts(law: LawArrays, sae: Autoencoder) -> PiecewiseParts:
     >>> round(parts.reconstruction, 15) == round(1 / 6, 15), parts.firing[0].round(15).tolist()
     (True, [0.25, 0.0, 0.0, 0.0])
     """
-    if isinstance(sae, Sae) and any(cubes.cube_dimension > 2 for cubes in law.groups):
+    if isinstance(sae, Sae | JumpReluSae) and not law.in_plane_cells:
         return _by_moments(law, sae)
     weights, offsets = sae.breaks
     n = sae.d_sae
@@ -100,34 +102,18 @@ def piecewise_parts(law: LawArrays, sae: Autoencoder) -> PiecewiseParts:
     return PiecewiseParts(reconstruction, norm, activation, firing)
 
 
-def _by_moments(law: LawArrays, sae: Sae) -> PiecewiseParts:
-    n = sae.d_sae
-    check_cost(law, n)
-    activation, firing = np.zeros(n), np.zeros((n, n))
-    together, with_residual = np.zeros((n, n)), np.zeros((n, sae.d_in))
-    for cubes in law.groups:
-        index = triangle_index(1 + cubes.cube_dimension)
-        for probability, affine in zip(cubes.probability, cubes.affine, strict=True):
-            a = sae.W_enc.T @ affine
-            a[:, 0] += sae.b_enc
-            moments = probability * pair_moments(a[None])[0][:, index]
-            own = np.einsum("irsi,is->ir", moments, a)
-            residual = affine.copy()
-            residual[:, 0] -= sae.b_dec
-            activation += own[:, 0]
-            firing += moments[:, 0, 0, :]
-            together += np.einsum("ir,irsj,js->ij", a, moments, a)
-            with_residual += own @ residual.T
+def _by_moments(law: LawArrays, sae: Sae | JumpReluSae) -> PiecewiseParts:
+    found = pair_expectations(law, sae)
     off_centre = sae.b_dec - law.mean
-    reached = float(np.vdot(sae.W_dec @ sae.W_dec.T, together))
+    reached = float(np.vdot(sae.W_dec @ sae.W_dec.T, found.together))
     return PiecewiseParts(
         law.spread
         + float(off_centre @ off_centre)
-        - 2.0 * float(np.vdot(sae.W_dec, with_residual))
+        - 2.0 * float(np.vdot(sae.W_dec, found.with_residual))
         + reached,
-        reached + float(sae.b_dec @ (2.0 * activation @ sae.W_dec + sae.b_dec)),
-        activation,
-        firing,
+        reached + float(sae.b_dec @ (2.0 * found.activation @ sae.W_dec + sae.b_dec)),
+        found.activation,
+        found.firing,
     )
 
 

@@ -6,7 +6,6 @@ import numpy as np
 
 from solvers.autoencoders.autoencoder import Autoencoder
 from solvers.autoencoders.objective import Objective
-from solvers.laws.arrays import law_arrays
 from solvers.laws.samples import Sampler
 from solvers.runtime.arguments import checked
 from theory.laws.law import Law
@@ -48,7 +47,7 @@ def sampled_loss(
     True
     """
     rng = np.random.default_rng(seed)
-    sampler = Sampler(law_arrays(law))
+    sampler = Sampler(law)
     weights = objective.latent_weights(sae.W_dec)
     parts = []
     for start in range(0, samples, _BLOCK):

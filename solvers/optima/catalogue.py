@@ -92,7 +92,10 @@ class Catalogue:
 
 
 def law_nodes(law: LawArrays) -> Array:
-    """Return points that cover the law, Gauss nodes of every component, shape (m, d).
+    """Return points that cover the law, shape (m, d).
+
+    Gauss nodes of every cube; of a normal component its mean, and two standard deviations from it
+    along every axis.
 
     Examples
     --------
@@ -103,7 +106,12 @@ def law_nodes(law: LawArrays) -> Array:
     """
     along = (roots_legendre(_NODES)[0] + 1) / 2
     points = []
-    for cubes in law.groups:
+    for normals in law.normals:
+        steps = 2.0 * normals.factor.transpose(0, 2, 1)
+        mean = normals.mean[:, None, :]
+        around = np.concatenate([mean, mean + steps, mean - steps], axis=1)
+        points.append(around.reshape(-1, law.dimension))
+    for cubes in law.cubes:
         k = cubes.cube_dimension
         # A point is its own only node; meshgrid takes no axes for none.
         axes = np.meshgrid(*[along] * k, indexing="ij") if k else []

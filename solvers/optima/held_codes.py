@@ -167,7 +167,7 @@ class _Search:
         """Whether the best activations bound the loss, at a bearable price."""
         if self.objective.reconstruction != "squared" or self.objective.weight_decay:
             return False
-        components = sum(len(cubes.probability) for cubes in law_arrays(self.law).groups)
+        components = law_arrays(self.law).component_count
         return components * len(self.atoms) ** 2 <= _LARGEST_WORK
 
     def ends(self, starts: Iterable[Sae]) -> list[_End]:

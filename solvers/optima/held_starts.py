@@ -56,7 +56,9 @@ class Nodes:
 
     @classmethod
     def of(cls, law: LawArrays) -> "Nodes":
-        """Return the points of a law, and Simpson's nodes of its cubes.
+        """Return the points of a law, Simpson's nodes of its cubes, and 2k nodes of each normal.
+
+        The latter have its mean and covariance.
 
         Examples
         --------
@@ -66,7 +68,13 @@ class Nodes:
         [[1.414, 0.0]]
         """
         probability, points = [], []
-        for cubes in law.groups:
+        for normals in law.normals:
+            k = normals.factor.shape[2]
+            steps = np.sqrt(k) * normals.factor.transpose(2, 0, 1)
+            for step in (*steps, *-steps):
+                probability.append(normals.probability / (2 * k))
+                points.append(normals.mean + step)
+        for cubes in law.cubes:
             for corner in product(_SIMPSON, repeat=cubes.cube_dimension):
                 weight = float(np.prod([weight for _, weight in corner]))
                 probability.append(weight * cubes.probability)

@@ -199,9 +199,7 @@ def absorbed(law: LawArrays, b_dec: Array) -> Absorbed | None:
     norm = float(np.linalg.norm(b_dec))
     if not norm > ABSORBED * size:
         return None
-    means = np.concatenate(
-        [cubes.affine[:, :, 0] + cubes.affine[:, :, 1:].sum(axis=2) / 2 for cubes in law.groups]
-    )
+    means = law.component_means
     cosines = unit(means) @ (b_dec / norm)
     best = int(np.argmax(cosines))
     angle = float(np.degrees(np.arccos(np.clip(cosines[best], -1.0, 1.0))))

@@ -178,7 +178,7 @@ def train(
     weights = initial_weights(schedule.initialisation, rng, instances, arrays.dimension, n_latents)
     first = Weights(*(np.zeros_like(array) for array in weights))
     second = Weights(*(np.zeros_like(array) for array in weights))
-    sampler = Sampler(arrays)
+    sampler = Sampler(law)
     done, interrupted = 0, False
     try:
         with np.errstate(over="ignore", invalid="ignore"):

@@ -293,7 +293,9 @@ def _draw_support(axes: Axes, law: LawArrays, projection: Array) -> None:
     labels = ["data: point", "data: segment", "data: parallelogram", "data: cube of 3 or more"]
     # Of a kind the first is named.
     named: set[str] = set()
-    for cubes in law.groups:
+    for normals in law.normals:
+        _draw_normals(axes, projection @ normals.mean.T, projection @ normals.factor)
+    for cubes in law.cubes:
         k = cubes.cube_dimension
         # Flat components first, so that segments and points are not hidden under them.
         layer = 2 - 0.5 * min(k, 3)
@@ -325,6 +327,23 @@ def _draw_support(axes: Axes, law: LawArrays, projection: Array) -> None:
                 )
                 axes.update_datalim(outline)
             named.add(labels[min(k, 3)])
+
+
+def _draw_normals(axes: Axes, means: Array, factors: Array) -> None:
+    """Draw the ellipse of two standard deviations about the mean of each component."""
+    around = np.linspace(0, 2 * np.pi, 73)
+    circle = np.array([np.cos(around), np.sin(around)])
+    for place, (mean, factor) in enumerate(zip(means.T, factors, strict=True)):
+        axes_of, sizes, _ = np.linalg.svd(factor, full_matrices=False)
+        sizes = np.pad(sizes, (0, max(0, 2 - len(sizes))))[:2]
+        axes_of = np.pad(axes_of, ((0, 0), (0, max(0, 2 - axes_of.shape[1]))))[:, :2]
+        outline = mean + 2.0 * (axes_of * sizes @ circle).T
+        label = None if place else "data: normal, two standard deviations"
+        axes.add_patch(
+            Polygon(outline, facecolor="0.92", edgecolor="0.6", label=label, zorder=1.2)
+        )
+        axes.plot(*mean, ".", color="0.45", markersize=4, zorder=1.3)
+        axes.update_datalim(outline)
 
 
 def _is_flat(edges: Array) -> bool:

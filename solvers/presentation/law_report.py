@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from solvers.laws.description import LawDescription
 from solvers.presentation.check_report import aligned
+from theory.laws.law import Law
 
 Array = NDArray[np.float64]
 
@@ -44,10 +45,14 @@ def law_document(found: LawDescription) -> dict[str, Any]:
                 "features": list(chosen),
                 "probability": float(part.probability),
                 "exactly": str(part.probability),
-                "random_magnitudes": part.cube_dimension,
+                "random_magnitudes": random_magnitudes(law, c),
             }
-            for chosen, part in zip(law.active, law.components, strict=False)
+            for c, (chosen, part) in enumerate(zip(law.active, law.components, strict=False))
         ],
+        "remainder": 0.0 if law.remainder is None else float(law.remainder.probability),
+        "probability_error": float(law.probability_error),
+        "clipped": found.clipped,
+        "reductions": [reduction._asdict() for reduction in found.reductions],
         "mean": found.mean.tolist(),
         "covariance": found.covariance.tolist(),
         "variances": found.variances.tolist(),
@@ -77,9 +82,29 @@ def law_text(found: LawDescription) -> str:
         for c in order[:MOST_ROWS]:
             part = law.components[c]
             chosen = " ".join(map(str, law.active[c])) or "none"
-            rows.append([chosen, f"{float(part.probability):.6g}", str(part.cube_dimension)])
+            random = str(random_magnitudes(law, c))
+            rows.append([chosen, f"{float(part.probability):.6g}", random])
         lines += ["", *aligned(rows, left=(0,)), *_left_out(parts)]
+        if law.remainder is not None:
+            share = float(law.remainder.probability)
+            lines.append(f"all others, for which points stand: {share:.6g}")
+    rows = [["", "exact", "how"]]
+    rows += [[name, "yes" if exact else "no", how] for name, exact, how in found.reductions]
+    lines += ["", *aligned(rows, left=(0, 1, 2))]
     return "\n".join(lines)
+
+
+def random_magnitudes(law: Law, component: int) -> int:
+    """Return how many random numbers the magnitudes of an active set are made of.
+
+    Examples
+    --------
+    >>> from theory import load_law
+    >>> random_magnitudes(load_law("shared"), 0), random_magnitudes(load_law("independent"), 0)
+    (1, 2)
+    """
+    rows = law.magnitudes[component]
+    return sum(any(entry != 0 for entry in column) for column in list(zip(*rows, strict=True))[1:])
 
 
 def _many(count: int, noun: str) -> str:
@@ -95,6 +120,11 @@ def _moments(found: LawDescription) -> list[list[str]]:
             f"largest variance {largest:.6g} along {_vector(found.principal_components[0])}"
         )
     rows = [] if found.l0 is None else [["l0 of the truth", f"{found.l0:.6g}"]]
+    if found.clipped:
+        many = f"{found.clipped:.2g} a sample, which libraries clip at 0 and this law does not"
+        rows.append(["magnitudes below 0", many])
+    if found.law.probability_error:
+        rows.append(["probabilities", f"± {float(found.law.probability_error):.1g}"])
     return [
         *rows,
         ["mean", _vector(found.mean)],

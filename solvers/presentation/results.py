@@ -36,6 +36,8 @@ def loss_document(loss: ExpectedLoss) -> dict[str, Any]:
         "l1": loss.l1,
         "l0": loss.l0,
         "firing": list(loss.firing),
+        "exact": loss.exact,
+        "standard_error": loss.standard_error,
         **({"infinite": loss.reason} if loss.reason else {}),
     }
 
@@ -124,7 +126,11 @@ def loss_text(loss: ExpectedLoss, sae: Autoencoder) -> str:
         ("l1", loss.l1, "E Σ f_i"),
         ("l0", loss.l0, "latents that fire, on average"),
     ]
-    lines = [f"{name:<16}{value:<22.15g}{note}".rstrip() for name, value, note in rows]
+    if loss.exact:
+        lines = [f"{name:<16}{value:<22.15g}{note}".rstrip() for name, value, note in rows]
+    else:
+        lines = [f"{name:<16}{value:<22.6g}{note}".rstrip() for name, value, note in rows]
+        lines.insert(1, standard_error_text(loss))
     lines.append("firing          " + "  ".join(f"{p:.6g}" for p in loss.firing))
     lines.append("‖d_i‖           " + "  ".join(f"{norm:.6g}" for norm in sae.decoder_norms))
     if loss.reason:
@@ -133,15 +139,34 @@ def loss_text(loss: ExpectedLoss, sae: Autoencoder) -> str:
     return "\n".join(lines)
 
 
+def standard_error_text(loss: ExpectedLoss) -> str:
+    """Say how far a loss that is not exact may be off.
+
+    Examples
+    --------
+    >>> from solvers.autoencoders.objective import Objective
+    >>> print(standard_error_text(ExpectedLoss(
+    ...     total=1, reconstruction=1, sparsity=0, weight_decay=0, l1=0, l0=0, firing=(),
+    ...     objective=Objective(0.1), standard_error=0.01)))
+    ±               0.01                  standard error: not exact, points stand for the rarer
+                                          active sets
+    """
+    return (
+        f"{'±':<16}{loss.standard_error:<22.2g}standard error: not exact, points stand for the "
+        f"rarer\n{'':38}active sets"
+    )
+
+
 def optimum_text(optimum: Optimum) -> str:
     """Return the best SAE, the bound and how the starts ended, as lines."""
     totals = [start.total for start in optimum.starts]
     converged = sum(start.converged for start in optimum.starts)
     worst = f", worst {max(totals):.6g}" if totals else ""
+    digits, on_points = (15, "") if optimum.loss.exact else (6, " on these points")
     lines = [
         loss_text(optimum.loss, optimum.sae),
-        f"{'lower bound':<16}{optimum.lower_bound:<22.15g}no SAE of this width has a smaller "
-        f"loss: {optimum.lower_bound_by}",
+        f"{'lower bound':<16}{optimum.lower_bound:<22.{digits}g}no SAE of this width has a "
+        f"smaller loss{on_points}: {optimum.lower_bound_by}",
         f"{'gap':<16}{max(optimum.gap, 0.0):<22.3g}total - lower bound, of "
         f"{optimum.attainable:.3g} that can be gained at most",
         f"{'found':<16}{optimum.found}",
@@ -197,7 +222,9 @@ def training_document(training: Training) -> dict[str, Any]:
 
 def training_text(training: Training) -> str:
     """Return each trained SAE's exact loss, atoms and b_dec as a line."""
-    lines = [f"{training.steps} steps; exact losses on the law"]
+    error = max(loss.standard_error for loss in training.losses)
+    of = f"standard errors up to {error:.2g}" if error else "exact losses on the law"
+    lines = [f"{training.steps} steps; {of}"]
     for number, (sae, loss) in enumerate(zip(training.saes, training.losses, strict=True)):
         if sae.d_in == 2:
             angles = sorted(math.degrees(math.atan2(y, x)) for x, y in sae.W_dec)

@@ -189,7 +189,7 @@ def test_a_topk_sae_of_many_latents_is_cut_where_its_set_changes_only() -> None:
     base = Sae(rng.normal(size=(2, 26)), rng.normal(size=26), rng.normal(size=(26, 2)), [0, 0])
     for k in (3, 24):
         sae, law = TopKSae(base, k), law_arrays(load_law("independent"))
-        x = Sampler(law)(rng, 40_000)
+        x = Sampler(load_law("independent"))(rng, 40_000)
         f = sae.activations(x)
         squared = ((f @ sae.W_dec - x) ** 2).sum(axis=1)
         parts = piecewise_parts(law, sae)

@@ -17,7 +17,10 @@ def test_json(capsys: pytest.CaptureFixture[str], weights: Path) -> None:
     document = run_json(capsys, "loss", "shared", weights, "--l1", "0.1", "--weight-decay", "0.25")
     assert list(document) == [
         "total", "reconstruction", "sparsity", "weight_decay", "l1", "l0", "firing",
+        "exact", "standard_error",
     ]  # fmt: skip
+    assert document["exact"] is True
+    assert document["standard_error"] == 0
     assert document["l1"] == pytest.approx(1, rel=1e-14)
     assert document["sparsity"] == pytest.approx(0.1, rel=1e-14)
     assert document["weight_decay"] == 0.25 * 8

@@ -33,7 +33,7 @@ def best_by_nnls(x: np.ndarray[Any, Any], atoms: Any, weights: Any, l1: float) -
 def test_best_activations_against_nonnegative_least_squares(name: str, sparsity: str) -> None:
     law = load_law(name)
     rng = np.random.default_rng(2)
-    x = Sampler(law_arrays(law))(rng, 1500)
+    x = Sampler(law)(rng, 1500)
     for n in (1, 3, 6):
         atoms = rng.normal(size=(n, 2))
         sae = Sae(np.ones((2, n)), np.zeros(n), atoms, rng.normal(size=2) / 8)
@@ -94,7 +94,7 @@ def test_best_activations_of_many_latents_in_many_dimensions(sets: list[int], n:
     exact = best_activation_loss(
         law, sae, Objective(0.3), progress=lambda done, total: told.append((done, total))
     )
-    x = Sampler(law_arrays(law))(rng, 1500)
+    x = Sampler(law)(rng, 1500)
     losses = np.array([best_by_nnls(p - sae.b_dec, atoms, np.ones(n), 0.3) for p in x])
     assert abs(exact - losses.mean()) <= 4 * losses.std() / np.sqrt(len(losses))
     assert told == sorted(told)
@@ -107,7 +107,7 @@ def test_best_activations_where_more_atoms_meet_than_there_are_dimensions() -> N
     sae = Sae(atoms.T, np.zeros(8), atoms, np.zeros(3))
     law = law_from_dict({"sets": [2, 1], "embedding": np.eye(3).tolist()})
     assert best_activation_loss(law, sae, Objective(0.0)) == pytest.approx(0, abs=1e-15)
-    x = Sampler(law_arrays(law))(np.random.default_rng(0), 2000)
+    x = Sampler(law)(np.random.default_rng(0), 2000)
     losses = np.array([best_by_nnls(p, atoms, np.ones(8), 0.3) for p in x])
     exact = best_activation_loss(law, sae, Objective(0.3))
     assert abs(exact - losses.mean()) <= 4 * losses.std() / np.sqrt(len(losses))

@@ -258,7 +258,7 @@ def test_many_latents_are_taken_in_blocks_without_a_seam(
     W_enc[:, 10], b_enc[10] = -W_enc[:, 2], -b_enc[2]
     sae = Sae(W_enc, b_enc, rng.normal(size=(11, 2)), [0.1, 0.2])
     whole = expected_loss_and_gradient(load_law(name), sae, Objective(l1=0.1))
-    monkeypatch.setattr("solvers.losses.expected_loss._LATENTS_AT_ONCE", 4)
+    monkeypatch.setattr("solvers.losses.sums._LATENTS_AT_ONCE", 4)
     parts = expected_loss_and_gradient(load_law(name), sae, Objective(l1=0.1))
     assert parts.loss.total == pytest.approx(whole.loss.total, rel=1e-13)
     assert parts.loss.firing == pytest.approx(whole.loss.firing, rel=1e-13)

@@ -42,7 +42,7 @@ def test_the_zero_code_of_the_relative_loss() -> None:
     assert not nothing.sae.b_dec.any()
     # One that does not, and is not symmetric: by samples, in the sense of least squares.
     law = load_law("two-features:first_alone=0.5,second_alone=0.3,both=0.2,angle=60")
-    x = Sampler(law_arrays(law))(np.random.default_rng(0), 100_000)
+    x = Sampler(law)(np.random.default_rng(0), 100_000)
     weight = 1 / (x**2).sum(axis=1)
     b = (weight[:, None] * x).sum(axis=0) / weight.sum()
     sampled = (((x - b) ** 2).sum(axis=1) * weight).mean()

@@ -33,7 +33,7 @@ def test_the_sampled_gradient_is_the_exact_one_on_average(objective: Objective) 
         rng.normal(size=2),
     )
     weights = Weights(*(array[None] for array in arrays))
-    sampler = Sampler(law_arrays(LAW))
+    sampler = Sampler(LAW)
     batches = [
         np.concatenate([part.ravel() for part in sampled_gradient(weights, x, objective)])
         for x in (sampler(rng, 2000) for _ in range(200))
@@ -74,7 +74,7 @@ def test_the_relative_gradient_by_differences_on_the_same_samples() -> None:
 def test_samples_have_the_laws_moments() -> None:
     law = one_hot_sets((2, 3), magnitude_correlation=0.3, onehot_probability=0.4)
     arrays = law_arrays(law)
-    x = Sampler(arrays)(np.random.default_rng(0), 400_000)
+    x = Sampler(law)(np.random.default_rng(0), 400_000)
     error = x.std(axis=0) / np.sqrt(len(x))
     assert np.all(np.abs(x.mean(axis=0) - arrays.mean) < 4.5 * error)
     np.testing.assert_allclose(x.T @ x / len(x), arrays.second_moment, atol=4e-3)

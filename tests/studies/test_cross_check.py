@@ -20,7 +20,6 @@ from solvers import (
 from solvers.autoencoders.architectures import GatedSae, JumpReluSae, TopKSae
 from solvers.autoencoders.autoencoder import Origin
 from solvers.autoencoders.frames import frame_sae
-from solvers.laws.arrays import law_arrays
 from solvers.losses.sampled_loss import sampled_loss
 from solvers.optima.train import Sampler
 from solvers.studies.cross_check import CrossCheck, cross_check_all, objective_for
@@ -164,7 +163,7 @@ def test_the_objective_comes_with_the_file_and_gives_way_to_what_is_said() -> No
 def test_shrinkage_is_that_of_the_reconstruction() -> None:
     law, sae = load_law("independent"), frame_sae(0.2, 0.1)
     check = cross_check(law, sae, Objective(l1=0.2), Search(starts=2))
-    x = Sampler(law_arrays(law))(np.random.default_rng(0), 400_000)
+    x = Sampler(law)(np.random.default_rng(0), 400_000)
     x_hat = sae.reconstruction(x)
     norm = (x_hat**2).sum(axis=1)
     assert check.shrinkage == pytest.approx(norm.mean() / (x**2).sum(axis=1).mean(), rel=5e-3)

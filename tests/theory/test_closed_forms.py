@@ -9,7 +9,6 @@ from scipy import optimize
 
 from solvers import Objective, Sae, Search, expected_loss, minimize_loss
 from solvers.autoencoders.frames import frame_atoms, frame_sae
-from solvers.laws.arrays import law_arrays
 from solvers.optima.train import Sampler
 from solvers.studies.claims.quadrature import quadrature_expectation
 from tests.oracles.expected_losses import gauge_by_linear_programme
@@ -289,7 +288,7 @@ def test_bad_numbers_of_pairs() -> None:
 def test_growth_of_sample_means_of_an_infinite_loss(name: str, k: int) -> None:
     """Median over runs of the mean of ‖x̂(0)‖²/‖x‖² over N samples, N from 10² to 10⁵."""
     rng = np.random.default_rng(0)
-    sampler = Sampler(law_arrays(preset(name)))
+    sampler = Sampler(preset(name))
     counts = np.array([100, 1000, 10_000, 100_000])
     means = []
     for count in counts:
@@ -313,7 +312,7 @@ def test_the_relative_gradient_has_infinite_variance_at_the_optimum(name: str) -
     )
     atoms = frame_atoms(np.pi / 4)
     sae = Sae(gain * atoms.T, np.zeros(4), atoms, np.zeros(2))
-    sampler = Sampler(law_arrays(preset(name)))
+    sampler = Sampler(preset(name))
     moments = []
     for count in (1000, 100_000):
         runs = []

@@ -214,7 +214,7 @@ def test_a_huge_law_file_is_refused(tmp_path: Path) -> None:
         ("no/such/file.json", r"^no/such/file.json: no such file; expected a law file"),
         ("bad\0name", "expected a preset"),
         ("", "expected a preset"),
-        ("tests", "tests: expected a law file; this is not a regular file"),
+        ("tests", "tests: expected a law file; this is not one, nor SAELens' folder"),
         ("x" * 5000, "expected a preset"),
         (
             "shared:amplitud=1",

@@ -5,7 +5,7 @@ law and the code: the readings of s, the cost against the angle, and the one-hot
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import sympy
 
@@ -26,6 +26,7 @@ from theory.exact.signs import Signs, Witness, positive_between
 from theory.exact.symbols import (
     AMPLITUDE,
     COEFFICIENT,
+    CUBE,
     MAGNITUDE_CORRELATION,
     NORM,
     ONEHOT_PROBABILITY,
@@ -143,7 +144,7 @@ def activation_cost(code: Code, law: Law, witness: Witness | None = None) -> Exp
         raise InputError(code.name, expected, hint=f"they are in R^{code.dimension}")
     code, law = _within_span(code, law)
     signs = Signs(witness)
-    for part in law.components:
+    for part in law.every_component:
         for corner in _corners(part):
             if not is_reached(code, corner, signs):
                 raise OutOfReachError(
@@ -186,7 +187,7 @@ class Linear:
 
 def _corners(part: Component) -> list[Point]:
     corners: list[Point] = [part.point]
-    for u in part.coordinates:
+    for u in CUBE[: part.cube_dimension]:
         corners = [
             tuple(entry.subs(u, value) for entry in corner)
             for corner in corners
@@ -205,17 +206,17 @@ def _within_span(code: Code, law: Law) -> tuple[Code, Law]:
     basis = sympy.Matrix.hstack(*atoms.T.columnspace())
     coordinates = (basis.T * basis).inv() * basis.T
     parts = []
-    for part in law.components:
+    for part in law.every_component:
         for column in (*part.matrix.columnspace(), part.offset):
             if not (basis * coordinates * column - column).is_zero_matrix:
                 raise OutOfReachError(
                     code.name, "atoms whose cone holds the law; even their span does not"
                 )
         parts.append(
-            Component(
-                part.probability,
-                sympy.ImmutableMatrix(coordinates * part.matrix),
-                sympy.ImmutableMatrix(coordinates * part.offset),
+            replace(
+                part,
+                matrix=sympy.ImmutableMatrix(coordinates * part.matrix),
+                offset=sympy.ImmutableMatrix(coordinates * part.offset),
             )
         )
     return Code(code.name, (atoms * coordinates.T).tolist()), Law(tuple(parts), law.name)

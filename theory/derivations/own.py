@@ -100,7 +100,7 @@ def own_derivation(law: Law, code: Code, l1: sympy.Expr | None = None) -> Deriva
         convention=SQUARED,
         symbols=(
             *(Meaning(u, "coordinate of the unit cube, uniform", "0 to 1")
-              for u in CUBE[: max(part.cube_dimension for part in law.components)]),
+              for u in CUBE[: max(part.cube_dimension for part in law.every_component)]),
             *([Meaning(L1, "coefficient of the l1 penalty", "above 0")] if l1 else []),
         ),
         assumptions=("The data are the mixture of step 1, and nothing else is known of them.",),
@@ -118,7 +118,7 @@ def own_derivation(law: Law, code: Code, l1: sympy.Expr | None = None) -> Deriva
 def _unit(law: Law) -> float:
     """Return the power of ten that the law's coordinates reach: what tolerances are shares of."""
     axes = sympy.eye(law.dimension).tolist()
-    reach = max(abs(float(value)) for part in law.components for axis in axes
+    reach = max(abs(float(value)) for part in law.every_component for axis in axes
                 for value in corner_values(part, axis))  # fmt: skip
     return float(10.0 ** math.floor(math.log10(reach))) if reach else 1.0
 
@@ -151,7 +151,7 @@ def _beside(law: Law, other: Code, called: str, cost: sympy.Expr, unit: float) -
 
 
 def _support(law: Law) -> list[Step]:
-    parts = law.components
+    parts = law.every_component
     if len(parts) > _LISTED:
         return [Step(f"The law has {len(parts)} parts; each is an affine image of a cube.")]
     return [

@@ -4,6 +4,7 @@ A symbol made twice with different assumptions is two different symbols to sympy
 other module calls `sympy.Symbol`.
 """
 
+from functools import lru_cache
 from typing import Final
 
 import sympy
@@ -45,6 +46,18 @@ SAMPLES: Final = sympy.Symbol("N", positive=True)
 
 #: Number of one-hot pairs k.
 PAIRS: Final = sympy.Symbol("k", integer=True, positive=True)
+
+
+@lru_cache(maxsize=64)
+def standard_normals(count: int) -> tuple[sympy.Symbol, ...]:
+    """Return symbols for the coordinates of a standard normal variable in R^count.
+
+    Examples
+    --------
+    >>> standard_normals(2)
+    (z1, z2)
+    """
+    return tuple(sympy.symbols(f"z1:{count + 1}", real=True))
 
 
 def label(name: str) -> sympy.Symbol:

@@ -1,23 +1,25 @@
 """Laws of features with magnitudes: which features are active together, and how large each is.
 
-    x = Σ_{i active} m_i v_i,    m_i constant, or uniform on [low, high], independently
+    x = Σ_{i active} m_i v_i + σ ε,    m_i constant, uniform or normal, independently
 
-Given the active set, x is an affine image of a unit cube with one dimension for every active
+Given the active set, x is an affine image of a base variable with one dimension for every active
 feature whose magnitude is random. How likely each active set is, the activity, may be given in
-full, or be made of features that fire independently, below parents, or exclusively.
+full, or be made of features that fire independently, below parents, exclusively, or in
+correlation (`theory.laws.copula`).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import replace
 
 import sympy
 
 from theory.exact.annotations import checked
-from theory.exact.arguments import check_choice, check_list, check_whole
+from theory.exact.arguments import check_list, check_whole
 from theory.exact.errors import InputError
 from theory.exact.numbers import Number, exact_number, number_rows, within
 from theory.exact.symbols import CUBE
+from theory.laws.copula import correlated_activity
+from theory.laws.features import NORMAL, UNIFORM, Magnitude, Remainder, Unit
 from theory.laws.law import Component, Law
 from theory.laws.one_hot_sets import MOST_ACTIVE_SETS
 
@@ -25,63 +27,14 @@ MOST_FEATURES = 1000
 #: One magnitude for every feature: 1.
 ONE: Mapping[str, Number] = {"constant": 1}
 
+#: Of more active sets than `MOST_ACTIVE_SETS`, those at least as likely as this have components.
+LIKELY = sympy.Rational(1, 2**10)
+#: And of those, the ones of at most so many uniform magnitudes.
+MOST_UNIFORM = 3
+
 _ROUNDING = sympy.Rational(1, 10**9)
 
 _Activity = dict[tuple[int, ...], sympy.Expr]
-
-
-@dataclass(frozen=True)
-class Magnitude:
-    """The size of an active feature: uniform on [low, high], constant where the two are equal.
-
-    Examples
-    --------
-    >>> Magnitude.of({"uniform": [0, "1/2"]}, "magnitude")
-    Magnitude(low=0, high=1/2)
-    """
-
-    low: sympy.Expr
-    high: sympy.Expr
-
-    @classmethod
-    def of(cls, given: object, name: str) -> "Magnitude":
-        """Return what {"constant": c} or {"uniform": [low, high]} says.
-
-        Raises
-        ------
-        InputError
-            For anything else, a constant that is not above 0, or an interval that is not
-            0 ≤ low < high.
-        """
-        expected = '{"constant": c} or {"uniform": [low, high]}'
-        if not isinstance(given, Mapping) or len(given) != 1:
-            raise InputError(name, expected, given)
-        ((kind, value),) = given.items()
-        check_choice(name, kind, ("constant", "uniform"))
-        if kind == "constant":
-            size = exact_number(value, f"{name}.constant")
-            if size.is_nonpositive:
-                raise InputError(f"{name}.constant", "a number > 0", value)
-            return cls(size, size)
-        ends = check_list(f"{name}.uniform", value, "two numbers, 0 ≤ low < high")
-        if len(ends) != 2:
-            raise InputError(f"{name}.uniform", "two numbers, 0 ≤ low < high", value)
-        low, high = (exact_number(end, f"{name}.uniform[{i}]") for i, end in enumerate(ends))
-        if low.is_negative or (high - low).is_nonpositive:
-            raise InputError(f"{name}.uniform", "two numbers, 0 ≤ low < high", value)
-        return cls(low, high)
-
-    @property
-    def is_constant(self) -> bool:
-        """Whether the magnitude is no random number."""
-        return bool(self.low == self.high)
-
-
-class _Unit(NamedTuple):
-    """Features of which at most one fires, and only together with the parent, if there is one."""
-
-    features: tuple[int, ...]
-    parent: int | None
 
 
 @checked
@@ -91,6 +44,8 @@ def from_active_sets(
     *,
     magnitude: object = ONE,
     embedding: Sequence[Sequence[Number]] | None = None,
+    bias: Sequence[Number] | None = None,
+    noise: Number = 0,
     name: str = "law",
 ) -> Law:
     """Return the law of features whose active sets are given with their probabilities.
@@ -101,9 +56,15 @@ def from_active_sets(
         How many there are; they are numbered from 0.
     active : sequence of {"features": [i, ...], "probability": p}
         Every active set once; the probabilities sum to 1.
-    magnitude : {"constant": c} or {"uniform": [low, high]}, or one for each feature
+    magnitude : mapping, or one for each feature
+        {"constant": c}, {"uniform": [low, high]} or {"normal": [mean, standard deviation]}.
+        Features that are active together are not uniform the one and normal the other.
     embedding : (features, d) array, optional
         Feature directions; by default the unit vectors.
+    bias : (d,) array, optional
+        Added to every x.
+    noise : number ≥ 0
+        Standard deviation of isotropic normal noise on x; not with uniform magnitudes.
     name : str
         How messages call the law.
 
@@ -145,7 +106,8 @@ def from_active_sets(
         raise InputError("active", "probabilities that sum to 1", float(total))
     if total != 1:
         activity = {chosen: chance / total for chosen, chance in activity.items()}
-    return _law(count, activity, magnitude, embedding, name)
+    sizes, directions = _sizes(magnitude, count), _directions(embedding, count)
+    return _with(_law(activity, sizes, directions, name), bias, noise)
 
 
 @checked
@@ -155,11 +117,17 @@ def firing_features(
     *,
     parents: Mapping[str, int] | Mapping[int, int] | None = None,
     exclusive: Sequence[Sequence[int]] = (),
+    correlation: object = None,
     magnitude: object = ONE,
     embedding: Sequence[Sequence[Number]] | None = None,
+    bias: Sequence[Number] | None = None,
+    noise: Number = 0,
     name: str = "law",
 ) -> Law:
     """Return the law of features that fire independently, below parents, or exclusively.
+
+    Of more than 16,384 active sets, or with more than 8 uniform magnitudes at a time, the
+    likely ones have components and the others are the law's `remainder`.
 
     Parameters
     ----------
@@ -171,7 +139,11 @@ def firing_features(
     exclusive : sequence of groups of features, optional
         Of a group at most one fires, each with its probability; they sum to 1 at most, and all
         have the same parent or none.
-    magnitude, embedding, name
+    correlation : number or (features, features) table, optional
+        Feature i fires where a standard normal g_i is above the threshold that `firing` says,
+        and these are the correlations of the g_i (a Gaussian copula); without parents and
+        exclusive groups, and of at most 8 features.
+    magnitude, embedding, bias, noise, name
         As for `from_active_sets`.
 
     Raises
@@ -189,31 +161,65 @@ def firing_features(
     """
     count = check_whole("features", features, 1, MOST_FEATURES)
     chances = [within(p, label, 0, 1) for label, p in _one_each(firing, "firing", count)]
+    sizes, directions = _sizes(magnitude, count), _directions(embedding, count)
+    if correlation is not None:
+        for key, value in (("parents", parents), ("exclusive", exclusive)):
+            if value:
+                raise InputError(key, "no such key beside 'correlation'", value)
+        activity, error = correlated_activity(chances, correlation)
+        law = _with(_law(activity, sizes, directions, name), bias, noise)
+        return replace(law, probability_error=error)
+    units = tuple(_units(chances, parents or {}, exclusive))
+    every = _activity(units, sizes, MOST_ACTIVE_SETS)
+    if every is not None:
+        return _with(_law(every, sizes, directions, name), bias, noise)
+    likely = _likely_activity(units, sizes)
+    rest = Remainder(1 - sympy.Add(*likely.values()), units, tuple(sizes))
+    if len({m.base for m in sizes if not m.is_constant}) > 1:
+        expected = "one kind of random magnitude in so large a law"
+        raise InputError("magnitude", expected, magnitude)
+    return _with(_law(likely, sizes, directions, name, rest), bias, noise)
+
+
+def _with(law: Law, bias: Sequence[Number] | None, noise: Number) -> Law:
+    return (law if bias is None else law.shifted(bias)).with_noise(noise)
+
+
+def _activity(units: Sequence[Unit], sizes: Sequence[Magnitude], most: int) -> _Activity | None:
+    """Return every active set with its probability, or None if it is too much."""
     activity: _Activity = {(): sympy.S.One}
-    for unit in _units(count, parents or {}, exclusive):
-        total = sympy.Add(*(chances[i] for i in unit.features))
-        # Decimals cannot hold thirds: what sums to 1 to nine digits is rescaled.
-        scale = 1 / total if total.is_number and abs(total - 1) <= _ROUNDING else sympy.S.One
-        if (1 - scale * total).is_negative:
-            hint = f"those of features {list(unit.features)} sum to {float(total):.9g}"
-            raise InputError("exclusive", "firing probabilities that sum to 1 at most", hint=hint)
-        outcomes: list[tuple[tuple[int, ...], sympy.Expr]] = [((), 1 - scale * total)]
-        outcomes += [((i,), scale * chances[i]) for i in unit.features]
-        grown: _Activity = {}
-        for chosen, probability in activity.items():
-            if unit.parent is not None and unit.parent not in chosen:
-                grown[chosen] = probability
-                continue
-            for more, chance in outcomes:
-                if chance != 0:
-                    grown[chosen + more] = probability * chance
-        if len(grown) > MOST_ACTIVE_SETS:
-            raise InputError(
-                "features", f"features with at most {MOST_ACTIVE_SETS:,} active sets", count
-            )
-        activity = grown
-    tidy = {tuple(sorted(chosen)): p for chosen, p in activity.items()}
-    return _law(count, tidy, magnitude, embedding, name)
+    for unit in units:
+        activity = dict(_grown(activity, unit))
+        if len(activity) > most or any(_uniform(chosen, sizes) > len(CUBE) for chosen in activity):
+            return None
+    return {tuple(sorted(chosen)): p for chosen, p in activity.items()}
+
+
+def _likely_activity(units: Sequence[Unit], sizes: Sequence[Magnitude]) -> _Activity:
+    """Return the active sets at least as likely as `LIKELY`, of few uniform magnitudes."""
+    activity: _Activity = {(): sympy.S.One}
+    for unit in units:
+        # What more features do to a set makes it no likelier, and no smaller.
+        activity = {
+            chosen: p
+            for chosen, p in _grown(activity, unit)
+            if p >= LIKELY and _uniform(chosen, sizes) <= MOST_UNIFORM
+        }
+    return {tuple(sorted(chosen)): p for chosen, p in activity.items()}
+
+
+def _uniform(chosen: tuple[int, ...], sizes: Sequence[Magnitude]) -> int:
+    return sum(sizes[i].is_uniform for i in chosen)
+
+
+def _grown(activity: _Activity, unit: Unit) -> Iterator[tuple[tuple[int, ...], sympy.Expr]]:
+    """Yield what becomes of the active sets by one more unit."""
+    for chosen, probability in activity.items():
+        if unit.parent is not None and unit.parent not in chosen:
+            yield chosen, probability
+        else:
+            for more, chance in unit.outcomes:
+                yield chosen + more, probability * chance
 
 
 def independent_features(
@@ -222,6 +228,7 @@ def independent_features(
     *,
     magnitude: object = ONE,
     embedding: Sequence[Sequence[Number]] | None = None,
+    noise: Number = 0,
     name: str = "law",
 ) -> Law:
     """Return the law of features that fire independently; see `firing_features`.
@@ -231,7 +238,8 @@ def independent_features(
     >>> len(independent_features(3, 0.5).components)
     8
     """
-    return firing_features(features, firing, magnitude=magnitude, embedding=embedding, name=name)
+    return firing_features(features, firing, magnitude=magnitude, embedding=embedding,
+                           noise=noise, name=name)  # fmt: skip
 
 
 def tree(
@@ -242,6 +250,7 @@ def tree(
     exclusive: Sequence[Sequence[int]] = (),
     magnitude: object = ONE,
     embedding: Sequence[Sequence[Number]] | None = None,
+    noise: Number = 0,
     name: str = "law",
 ) -> Law:
     """Return the law of features that fire only with their parents; see `firing_features`.
@@ -255,7 +264,8 @@ def tree(
     [(1, 1, 0), (1, 0, 1)]
     """
     return firing_features(features, firing, parents=parents, exclusive=exclusive,
-                           magnitude=magnitude, embedding=embedding, name=name)  # fmt: skip
+                           magnitude=magnitude, embedding=embedding, noise=noise,
+                           name=name)  # fmt: skip
 
 
 def _one_each(given: object, name: str, count: int) -> list[tuple[str, Number]]:
@@ -270,9 +280,12 @@ def _one_each(given: object, name: str, count: int) -> list[tuple[str, Number]]:
 
 
 def _units(
-    count: int, parents: Mapping[str, int] | Mapping[int, int], exclusive: object
-) -> Iterator[_Unit]:
+    chances: Sequence[sympy.Expr],
+    parents: Mapping[str, int] | Mapping[int, int],
+    exclusive: object,
+) -> Iterator[Unit]:
     """Yield features and groups of them, each after its parent."""
+    count = len(chances)
     parent_of = _parents(count, parents)
     groups = _groups(count, exclusive, parent_of)
     left = [*groups, *((i,) for i in range(count) if not any(i in group for group in groups))]
@@ -283,9 +296,19 @@ def _units(
         if not ready:
             raise InputError("parents", "parents without a circle", dict(parents))
         for group in ready:
-            yield _Unit(group, parent_of.get(group[0]))
+            yield _unit(group, parent_of.get(group[0]), chances)
             done.update(group)
         left = [group for group in left if group not in ready]
+
+
+def _unit(group: tuple[int, ...], parent: int | None, chances: Sequence[sympy.Expr]) -> Unit:
+    total = sympy.Add(*(chances[i] for i in group))
+    # Decimals cannot hold thirds: what sums to 1 to nine digits is rescaled.
+    scale = 1 / total if total.is_number and abs(total - 1) <= _ROUNDING else sympy.S.One
+    if (1 - scale * total).is_negative:
+        hint = f"those of features {list(group)} sum to {float(total):.9g}"
+        raise InputError("exclusive", "firing probabilities that sum to 1 at most", hint=hint)
+    return Unit(group, parent, tuple(scale * chances[i] for i in group))
 
 
 def _parents(count: int, parents: Mapping[str, int] | Mapping[int, int]) -> dict[int, int]:
@@ -319,48 +342,67 @@ def _groups(count: int, exclusive: object, parents: Mapping[int, int]) -> list[t
     return groups
 
 
-def _law(
-    count: int,
-    activity: _Activity,
-    magnitude: object,
-    embedding: Sequence[Sequence[Number]] | None,
-    name: str,
-) -> Law:
-    sizes = [Magnitude.of(m, label) for label, m in _one_each(magnitude, "magnitude", count)]
+def _sizes(magnitude: object, count: int) -> list[Magnitude]:
+    return [Magnitude.of(m, label) for label, m in _one_each(magnitude, "magnitude", count)]
+
+
+def _directions(
+    embedding: Sequence[Sequence[Number]] | None, count: int
+) -> sympy.ImmutableDenseMatrix:
     if embedding is None:
-        directions = sympy.eye(count)
-    else:
-        directions = number_rows(embedding, "embedding", [(count, -1)])
-    directions = sympy.ImmutableMatrix(directions)
+        return sympy.ImmutableMatrix(sympy.eye(count))
+    return sympy.ImmutableMatrix(number_rows(embedding, "embedding", [(count, -1)]))
+
+
+def _law(
+    activity: _Activity,
+    sizes: Sequence[Magnitude],
+    directions: sympy.ImmutableDenseMatrix,
+    name: str,
+    remainder: Remainder | None = None,
+) -> Law:
     # Of many features nearly all entries are 0, and need no arithmetic.
-    entries: list[dict[int, sympy.Expr]] = [{} for _ in range(count)]
+    entries: list[dict[int, sympy.Expr]] = [{} for _ in sizes]
     for (row, column), entry in directions.todok().items():
         entries[row][column] = entry
-    components = []
+    components, magnitudes = [], []
     ordered = sorted(activity, key=lambda found: (len(found), found))
     for chosen in ordered:
         random = [i for i in chosen if not sizes[i].is_constant]
-        if len(random) > len(CUBE):
-            raise InputError(
-                "magnitude",
-                f"at most {len(CUBE)} features of random magnitude in one active set",
-                hint=f"features {list(chosen)} are active together",
-            )
+        base = _base_of(chosen, random, sizes)
         offset = [sympy.S.Zero] * directions.cols
         matrix = [[sympy.S.Zero] * len(random) for _ in range(directions.cols)]
         for i in chosen:
             for axis, entry in entries[i].items():
-                offset[axis] += sizes[i].low * entry
+                offset[axis] += sizes[i].offset * entry
         for column, i in enumerate(random):
             for axis, entry in entries[i].items():
-                matrix[axis][column] = (sizes[i].high - sizes[i].low) * entry
+                matrix[axis][column] = sizes[i].scale * entry
         flat = [entry for row in matrix for entry in row]
         components.append(
             Component(
                 activity[chosen],
                 sympy.ImmutableDenseMatrix(directions.cols, len(random), flat),
                 sympy.ImmutableDenseMatrix(directions.cols, 1, offset),
+                base,
             )
         )
-    rows = tuple((tuple(directions[row, :]),) for row in range(count))
-    return Law(tuple(components), name, rows, tuple(ordered))
+        rows_of = ([sizes[i].scale if i == j else sympy.S.Zero for j in random] for i in chosen)
+        sized = zip(chosen, rows_of, strict=True)
+        magnitudes.append(tuple((sizes[i].offset, *row) for i, row in sized))
+    rows = tuple((tuple(directions[row, :]),) for row in range(len(sizes)))
+    return Law(tuple(components), name, rows, tuple(ordered), tuple(magnitudes), remainder)
+
+
+def _base_of(chosen: tuple[int, ...], random: Sequence[int], sizes: Sequence[Magnitude]) -> str:
+    """Return the base of what is active together; one component has one."""
+    bases = {sizes[i].base for i in random}
+    hint = f"features {list(chosen)} are active together"
+    if len(bases) > 1:
+        raise InputError(
+            "magnitude", "uniform or normal ones in an active set, not both", hint=hint
+        )
+    if bases == {UNIFORM} and len(random) > len(CUBE):
+        expected = f"at most {len(CUBE)} features of uniform magnitude in one active set"
+        raise InputError("magnitude", expected, hint=hint)
+    return NORMAL if bases == {NORMAL} else UNIFORM

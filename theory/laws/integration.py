@@ -17,6 +17,7 @@ from theory.exact.annotations import checked
 from theory.exact.errors import InputError
 from theory.exact.signs import Signs, Witness, hold_at, value_at
 from theory.exact.symbols import CUBE
+from theory.laws.features import NORMAL
 from theory.laws.law import Component, Law
 
 Point = tuple[sympy.Expr, ...]
@@ -63,27 +64,40 @@ class Expectation:
 
 @checked
 def expectation(law: Law, polynomial: Callable[[Point], sympy.Expr]) -> sympy.Expr:
-    """Return E g(x) for a polynomial g, exactly, whatever the cube dimensions.
+    """Return E g(x) for a polynomial g, exactly, whatever the bases and their dimensions.
 
     Examples
     --------
     >>> from theory.laws.presets import preset
     >>> expectation(preset("independent"), lambda x: x[0]**2)
     1/3
+    >>> from theory.laws.active_sets import independent_features
+    >>> expectation(independent_features(1, 1, magnitude={"normal": [1, 2]}), lambda x: x[0]**2)
+    5
     """
     total = sympy.Integer(0)
-    for part in law.components:
-        total += part.probability * _over_cube(polynomial(part.point), part.coordinates)
+    for part in law.every_component:
+        total += part.probability * _over_base(polynomial(part.point), part)
     return sympy.simplify(total)
 
 
-def _over_cube(value: sympy.Expr, coordinates: Sequence[sympy.Symbol]) -> sympy.Expr:
-    if not coordinates:
+def _over_base(value: sympy.Expr, part: Component) -> sympy.Expr:
+    if not part.coordinates:
         return value
-    terms = sympy.Poly(value, *coordinates).terms()
+    moment = _normal_moment if part.base == NORMAL else _uniform_moment
+    terms = sympy.Poly(value, *part.coordinates).terms()
     return sum(
-        coefficient / sympy.prod([power + 1 for power in powers]) for powers, coefficient in terms
+        coefficient * sympy.prod([moment(power) for power in powers])
+        for powers, coefficient in terms
     )
+
+
+def _uniform_moment(power: int) -> sympy.Expr:
+    return sympy.Rational(1, power + 1)
+
+
+def _normal_moment(power: int) -> sympy.Expr:
+    return sympy.S.Zero if power % 2 else sympy.factorial2(power - 1)
 
 
 def piecewise_expectation(
@@ -118,7 +132,7 @@ def piecewise_expectation(
     """
     signs = Signs(witness)
     total = sympy.Integer(0)
-    for part in law.components:
+    for part in law.every_component:
         total += part.probability * _over_component(part, pieces, signs)
     return Expectation(sympy.simplify(total), frozenset(signs.conditions))
 

@@ -4,10 +4,12 @@ shared
 independent:onehot_probability=0.25,amplitude=2
 two-features:first_alone=0.5,both=0.5,angle=60
 path/to/law.json    {"sets": [2, 2], ...} or {"features": 5, "firing": 0.3, ...}
+path/to/folder      of SAELens' SyntheticModel.save
 
 A text is parsed once, into a `LawSpec`, which makes the law and its variations.
 """
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -22,6 +24,7 @@ from theory.laws.active_sets import firing_features, from_active_sets
 from theory.laws.law import Law
 from theory.laws.one_hot_sets import one_hot_sets
 from theory.laws.presets import PRESET_SETTINGS, PRESETS, preset
+from theory.laws.synthetic_models import is_synthetic_model, synthetic_model_law
 from theory.laws.two_features import TWO_FEATURES, TwoFeatures
 
 #: What a law file may hold, by the key that says what kind of law it is.
@@ -31,7 +34,8 @@ KEYS: dict[str, tuple[str, ...]] = {
         "embedding",
     ),
     "features": (
-        "features", "active", "firing", "parents", "exclusive", "magnitude", "embedding",
+        "features", "active", "firing", "parents", "exclusive", "correlation", "magnitude",
+        "embedding", "bias", "noise",
     ),
 }  # fmt: skip
 
@@ -43,7 +47,14 @@ _PRESETS: dict[str, Callable[..., Law]] = {
 _SETTINGS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(PRESETS, PRESET_SETTINGS),
     TWO_FEATURES: tuple(key for key in TwoFeatures._fields if key != "uniform"),
-    "": ("magnitude_correlation", "onehot_probability", "amplitude", "firing"),
+    "": (
+        "magnitude_correlation",
+        "onehot_probability",
+        "amplitude",
+        "firing",
+        "correlation",
+        "noise",
+    ),
 }
 
 
@@ -100,8 +111,14 @@ class LawSpec:
             exists = False
         if not exists:
             raise _names_no_law(text_or_path)
+        if is_synthetic_model(path):
+            try:
+                document = synthetic_model_law(path)
+            except InputError as error:
+                raise error.inside(text) from None
+            return cls(text, contents=json.dumps(document, default=str))
         if not path.is_file():
-            raise InputError(text, "a law file", hint="this is not a regular file")
+            raise InputError(text, "a law file", hint="this is not one, nor SAELens' folder")
         return cls(text, contents=read_text(path, text))
 
     @property
@@ -236,7 +253,7 @@ def law_from_dict(document: object, name: str = "law") -> Law:
     if len(ways) != 1:
         hint = "it says which features are active together"
         raise InputError("features", "exactly one of the keys active, firing", hint=hint)
-    for key in ("parents", "exclusive"):
+    for key in ("parents", "exclusive", "correlation"):
         if key in document and ways == ["active"]:
             raise InputError(key, "no such key beside 'active'", document[key])
     build = from_active_sets if ways == ["active"] else firing_features

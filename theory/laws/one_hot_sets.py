@@ -97,7 +97,7 @@ def one_hot_sets(
     features = tuple(tuple(rows[start:end]) for start, end in pairwise(starts))
     scaled = [[size * sympy.Matrix(feature) for feature in group] for group in features]
     nothing = sympy.ImmutableMatrix(sympy.zeros(directions.cols, 1))
-    components, active_sets = [], []
+    components, active_sets, magnitudes = [], [], []
     for chosen, probability in activity:
         # In every set the last index is none of it.
         active = [scaled[j][i] for j, i in enumerate(chosen) if i < sizes[j]]
@@ -108,7 +108,22 @@ def one_hot_sets(
         matrix = sympy.Matrix.hstack(*active) if active else sympy.zeros(directions.cols, 0)
         components.append(Component(probability, sympy.ImmutableMatrix(matrix), nothing))
         active_sets.append(tuple(starts[j] + i for j, i in enumerate(chosen) if i < sizes[j]))
-    return Law(tuple(components), name, features, tuple(active_sets))
+        magnitudes.append(_magnitudes(len(active_sets[-1]), matrix.cols, size, f))
+    return Law(tuple(components), name, features, tuple(active_sets), tuple(magnitudes))
+
+
+def _magnitudes(
+    count: int, cubes: int, size: sympy.Expr, f: sympy.Expr
+) -> tuple[tuple[sympy.Expr, ...], ...]:
+    """Return the magnitudes of the active features as affine functions of u, constant first."""
+    rows = []
+    for j in range(count):
+        row = [sympy.S.Zero] * (1 + cubes)
+        row[1] = size * f
+        if j == 0 or f != 1:
+            row[1 + j] = size * (1 if j == 0 else 1 - f)
+        rows.append(tuple(row))
+    return tuple(rows)
 
 
 def _set_sizes(sets: Sequence[int]) -> tuple[int, ...]:

@@ -39,7 +39,7 @@ def corner_values(part: Component, y: Sequence[sympy.Expr]) -> list[sympy.Expr]:
 
 def _affine(part: Component, y: Sequence[sympy.Expr]) -> tuple[sympy.Expr, list[sympy.Expr]]:
     row = sympy.Matrix([list(y)])
-    return (row * part.offset)[0], list(row * part.matrix)
+    return (row * part.offset)[0], list(row * part.matrix)[: part.cube_dimension]
 
 
 def expectation_beyond(
@@ -74,7 +74,8 @@ def expectation_beyond(
     shifted = sympy.Poly(polynomial.subs(RADIUS, threshold + RADIUS), RADIUS)
     powers = shifted.all_coeffs()[::-1]
     total = sum(
-        part.probability * _beyond(part, y, powers, threshold, signs) for part in law.components
+        part.probability * _beyond(part, y, powers, threshold, signs)
+        for part in law.every_component
     )
     return Expectation(sympy.expand(total), frozenset(signs.conditions))
 

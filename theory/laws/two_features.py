@@ -1,6 +1,7 @@
 """The law of two features at an angle: one alone, the other alone, both, or neither."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
 import sympy
@@ -46,7 +47,7 @@ def two_features(
     Examples
     --------
     >>> law = two_features("1/4", "1/4", "1/2", 60)
-    >>> [(part.probability, part.point) for part in law.components]
+    >>> [(part.probability, part.point) for part in law.every_component]
     [(1/2, (sqrt(3), 0)), (1/4, (sqrt(3)/2, 1/2)), (1/4, (sqrt(3)/2, -1/2))]
     """
     a, b, c, theta = checked_numbers(first_alone, second_alone, both, angle)
@@ -60,8 +61,9 @@ def two_features(
     )
     if uniform:
         return law
-    parts = tuple(_farthest(part) for part in law.components)
-    return Law(parts, law.name, law.features, law.active)
+    parts = tuple(_farthest(part) for part in law.every_component)
+    sizes = tuple(tuple((sympy.Add(*row),) for row in rows) for rows in law.magnitudes)
+    return replace(law, components=parts, magnitudes=sizes)
 
 
 def _farthest(part: Component) -> Component:

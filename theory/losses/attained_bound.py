@@ -149,7 +149,7 @@ def _rays(law: Law) -> tuple[list[Ray], list[Vector]]:
     """Return a law's rays, and the vertices of its components that lie on no line through 0."""
     rays: dict[Vector, Ray] = {}
     off_rays: list[Vector] = []
-    for part in law.components:
+    for part in law.every_component:
         if part.probability == 0:
             continue
         vertices = list(_vertices(part))

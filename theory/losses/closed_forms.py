@@ -216,7 +216,7 @@ def _threshold_crossings(axes: Sequence[Atom], law: Law, signs: Signs) -> list[s
     """
     found: list[sympy.Expr] = []
     for axis in axes:
-        for value in {v for part in law.components for v in corner_values(part, axis)}:
+        for value in {v for part in law.every_component for v in corner_values(part, axis)}:
             side = signs.of(value)
             l1 = sympy.simplify(2 * side * value)
             if side != 0 and all(signs.of(l1 - known) != 0 for known in found):

@@ -44,7 +44,7 @@ def radial_law(law: Law) -> Law:
     if not is_radial(law):
         raise InputError(law.name, "points and segments from the origin only")
     parts = []
-    for part in law.components:
+    for part in law.every_component:
         ray = part.cube_dimension == 1
         length = sympy.simplify((part.matrix if ray else part.offset).norm())
         zero = sympy.Integer(0)
@@ -69,7 +69,7 @@ def is_radial(law: Law) -> bool:
     """
     return all(
         part.cube_dimension == 0 or (part.cube_dimension == 1 and part.offset.is_zero_matrix)
-        for part in law.components
+        for part in law.every_component
     )
 
 
@@ -128,7 +128,7 @@ def _weights(law: Law, sign: int) -> dict[tuple[object, ...], sympy.Expr]:
     and in any order.
     """
     weights: dict[tuple[object, ...], sympy.Expr] = {}
-    for part in law.components:
+    for part in law.every_component:
         half = sympy.Rational(1, 2) * sympy.ones(part.cube_dimension, 1)
         centre = sign * (part.offset + part.matrix * half)
         columns = [tuple(part.matrix.col(j)) for j in range(part.cube_dimension)]

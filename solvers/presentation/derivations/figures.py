@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from solvers.autoencoders.autoencoder import Sae
 from solvers.autoencoders.frames import frame_atoms, frame_sae
 from solvers.autoencoders.objective import Objective
-from solvers.laws.arrays import law_arrays
 from solvers.laws.samples import Sampler
 from solvers.losses.best_activations import best_activation_loss
 from solvers.losses.expected_loss import expected_loss
@@ -225,7 +224,7 @@ def sample_means() -> Figure:
     figure, both = panels(2, 6.4, 3.3)
     counts = np.unique(np.logspace(2, 5.5, 60).astype(int))
     for axes, name in zip(both, _NAMES, strict=True):
-        sampler = Sampler(law_arrays(preset(name)))
+        sampler = Sampler(preset(name))
         for seed, color in ((0, "black"), (1, "0.4"), (2, "0.65")):
             x = sampler(np.random.default_rng(seed), int(counts[-1]))
             # What x̂(0) = e with ‖e‖ = 1/10 adds near 0: ‖e‖²/‖x‖².

@@ -1,0 +1,46 @@
+"""The standard error of a loss on a law of too many active sets to be exact.
+
+Points drawn in R independent scramblings stand for the active sets without components
+(`solvers.laws.remainder`). With L_r the mean loss over the points of scrambling r and p the
+remainder's probability,
+
+    standard error = p √( Σ_r (L_r - L̄)² / (R (R - 1)) ).
+
+Weights that were chosen on the same points are a little better there than elsewhere; that is not
+in it.
+"""
+
+import math
+
+import numpy as np
+
+from solvers.autoencoders.autoencoder import Autoencoder
+from solvers.autoencoders.objective import Objective
+from solvers.laws.remainder import drawn_remainder
+from theory.laws.law import Law
+
+
+def standard_error(law: Law, sae: Autoencoder, objective: Objective) -> float:
+    """Return the standard error of the loss; 0 if the law is exact.
+
+    Examples
+    --------
+    >>> from solvers.autoencoders.frames import frame_sae
+    >>> from theory import load_law
+    >>> standard_error(load_law("shared"), frame_sae(0.0), Objective(l1=0.1))
+    0.0
+    """
+    if law.remainder is None:
+        return 0.0
+    weights = objective.latent_weights(sae.W_dec)
+    means = []
+    for x in drawn_remainder(law)[1]:
+        f = sae.activations(x)
+        residual = f @ sae.W_dec + sae.b_dec - x
+        squared = np.einsum("nd,nd->n", residual, residual)
+        if objective.reconstruction == "relative":
+            norm = np.einsum("nd,nd->n", x, x)
+            squared = np.divide(squared, norm, out=np.zeros_like(norm), where=norm > 0)
+        means.append(float(np.mean(squared + objective.l1 * (f @ weights))))
+    spread = np.std(means, ddof=1) / math.sqrt(len(means))
+    return float(law.remainder.probability) * float(spread)
