@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from solvers.bounds.radial_bound import lower_bound as lower_bound
     from solvers.laws.description import LawDescription as LawDescription
     from solvers.laws.description import describe as describe
+    from solvers.laws.saelens import to_saelens as to_saelens
     from solvers.laws.samples import batches as batches
     from solvers.laws.samples import sample as sample
     from solvers.laws.samples import sample_features as sample_features
@@ -84,6 +85,7 @@ _HOMES = {
     "solvers.bounds.certificate": "Certificate certify",
     "solvers.bounds.radial_bound": "LowerBound lower_bound",
     "solvers.laws.description": "LawDescription describe",
+    "solvers.laws.saelens": "to_saelens",
     "solvers.laws.samples": "batches sample sample_features",
     "solvers.losses.best_activations": "best_activation_loss",
     "solvers.losses.expected_loss": (

@@ -24,7 +24,7 @@ from tests.architecture import (
 
 THIRD_PARTY = {
     "theory": {"sympy"},
-    "solvers": {"numpy", "scipy", "sympy", "safetensors", "torch", "matplotlib"},
+    "solvers": {"numpy", "scipy", "sympy", "safetensors", "torch", "sae_lens", "matplotlib"},
 }
 # Normal orthants have no closed form: their numbers, with their error, are taken as the law.
 EXCEPTIONS = {"theory.laws.copula": {"numpy", "scipy"}}

@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 import sympy
 from numpy.typing import NDArray
+from scipy.stats import qmc
 
 from solvers.laws.remainder import drawn_remainder
 from theory.exact.errors import InputError
@@ -14,6 +15,10 @@ from theory.laws.features import NORMAL
 from theory.laws.law import Law
 
 Array = NDArray[np.float64]
+
+# Points that stand for solid cubes, of all together and of one at least, as powers of two.
+_POINTS = 13
+_FEWEST_POINTS = 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,6 +146,26 @@ class LawArrays:
     def in_plane_cells(self) -> bool:
         """Whether all components are points, segments and parallelograms."""
         return not self.normals and self.cubes[-1].cube_dimension <= 2
+
+    @cached_property
+    def coarse(self) -> "LawArrays | None":
+        """The law with points for its cubes of three dimensions or more, if it has any.
+
+        On it a descent comes near the end that it has on the law, at a small part of the cost.
+        """
+        solid = [cubes for cubes in self.cubes if cubes.cube_dimension > 2]
+        if not solid:
+            return None
+        count = sum(len(cubes.probability) for cubes in solid)
+        along = 2 ** max(_FEWEST_POINTS, _POINTS - int(np.log2(count)))
+        points = []
+        for cubes in solid:
+            sobol = qmc.Sobol(cubes.cube_dimension, rng=np.random.default_rng(0))
+            u = np.hstack([np.ones((along, 1)), sobol.random(along)])
+            x = np.einsum("nk,cdk->cnd", u, cubes.affine).reshape(-1, self.dimension, 1)
+            points.append(Cubes(np.repeat(cubes.probability / along, along), x))
+        flat = [cubes for cubes in self.cubes if cubes.cube_dimension <= 2]
+        return LawArrays.of([*points, *flat], self.normals, exact=False)
 
     def moved(self, centre: Array, factor: float) -> "LawArrays":
         """Return the law of factor · (x - centre)."""

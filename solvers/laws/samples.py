@@ -148,7 +148,9 @@ def draw_features(law: Law, rng: np.random.Generator, samples: int) -> tuple[Arr
         matrix = np.array(part.matrix.tolist(), dtype=np.float64).reshape(law.dimension, shape[1])
         offset = np.array(part.offset.tolist(), dtype=np.float64)[:, 0]
         x[rows] = u @ matrix.T + offset
-        sizes = np.array(law.magnitudes[c], dtype=np.float64).reshape(len(law.active[c]), -1)
+        sizes = np.array(law.magnitudes[c], dtype=np.float64).reshape(
+            len(law.active[c]), 1 + part.base_dimension
+        )
         if len(sizes):
             drawn[np.ix_(rows, law.active[c])] = sizes[:, 0] + u @ sizes[:, 1:].T
     return x, drawn

@@ -3,15 +3,16 @@
 Each start is drawn by `solvers.autoencoders.initialisation`, "uniform": unit atoms uniformly on
 the sphere, W_enc = W_decᵀ, and biases and b_dec normal with a tenth of the data's root mean square
 per coordinate. BFGS (L-BFGS for long vectors) then runs until no component of the gradient exceeds
-`tolerance`, and Newton's method with the exact Hessian makes it vanish to rounding. All this is in
-units in which the data have mean 0 and that root mean square is 1, so that where the data lie and
-how large they are changes nothing.
+`tolerance`, and Newton's method with the exact Hessian, where there is one, makes it vanish to
+rounding. On a law of solid cubes most of the way is gone on points that stand for them. All this
+is in units in which the data have mean 0 and that root mean square is 1, so that where the data
+lie and how large they are changes nothing.
 """
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +37,8 @@ STARTS = {"squared": 32, "relative": 4}
 
 # BFGS keeps a dense matrix; beyond this many parameters L-BFGS is the faster.
 _DENSE = 500
+# A gradient at which a descent on points that stand for cubes has done its part.
+_ROUGH = 1e-5
 SMALL_BIAS = 1e-3
 _LARGEST_COUNT = 10**9
 # Beyond this the moments of all pairs of latents alone take gigabytes.
@@ -182,7 +185,7 @@ class _Task:
     def __call__(self, seed: np.random.SeedSequence) -> tuple[Start, Array]:
         start, limits = self._start(seed), (self.tolerance, self.max_iterations)
         # Only the best of all starts is worth the seconds that leading one on may take.
-        first = minimize_from(self.problem, start, *limits, lead_on=False)
+        first = minimize_from(self.problem, start, *limits, lead_on=False, coarse_first=True)
         if not self.problem.loss.tied:
             return first
         # The relative loss has a barrier at every b_i = 0; the gain is on its positive side.
@@ -205,22 +208,34 @@ def minimize_from(
     max_iterations: int = 2000,
     *,
     lead_on: bool = True,
+    coarse_first: bool = False,
 ) -> tuple[Start, Array]:
     """Return the local minimum that a start leads to, as a `Start` and its vector.
 
     The squared loss, which has an exact Hessian, is brought to rest by Newton's method, so that
     not only the loss, which is flat there, but every function of the weights is accurate. What
-    BFGS leaves short of the tolerance, in a kink or a valley, `descent.settle` may lead on.
+    BFGS leaves short of the tolerance, in a kink or a valley, `descent.settle` may lead on. With
+    `coarse_first` a start far away first descends on points that stand for solid cubes
+    (`LawArrays.coarse`), from where the way to the end on the law itself is short.
     """
     # One digit below the tolerance, so that rounding in the last step does not miss it.
     goal = tolerance / 10
     dense = len(start) <= _DENSE
     with np.errstate(all="ignore"):
+        options: Any = {"maxiter": max_iterations, "gtol": goal}
+        if dense and coarse_first and problem.loss.law.coarse is not None:
+            rough = replace(problem.loss, law=problem.loss.law.coarse)
+            found = optimize.minimize(
+                rough, start, jac=True, method="BFGS",
+                options={"maxiter": max_iterations, "gtol": _ROUGH},
+            )  # fmt: skip
+            start = found.x
+            inverse = np.asarray(found.hess_inv)
+            options["hess_inv0"] = (inverse + inverse.T) / 2
         if dense:
             found = optimize.minimize(
-                problem.loss, start, jac=True, method="BFGS",
-                options={"maxiter": max_iterations, "gtol": goal},
-            )  # fmt: skip
+                problem.loss, start, jac=True, method="BFGS", options=options
+            )
         else:
             found = optimize.minimize(
                 problem.loss, start, jac=True, method="L-BFGS-B",
@@ -229,8 +244,10 @@ def minimize_from(
             )  # fmt: skip
         vector, largest = found.x, float(np.abs(problem.loss(found.x)[1]).max())
         squared = problem.loss.objective.reconstruction == "squared"
-        # With a gradient beyond the data's own size, or none, there is no rest nearby.
-        if squared and dense and found.nit < max_iterations and largest < 1:
+        # With a gradient beyond the data's own size, or none, there is no rest nearby. Where
+        # second derivatives are differences of gradients, they are worth it only to lead on.
+        led = problem.loss.law.in_plane_cells or (lead_on and largest > tolerance)
+        if squared and dense and led and found.nit < max_iterations and largest < 1:
             rest = newton(problem.loss, on_manifold(problem.loss, vector))
             if lead_on and not (rest.settled or largest <= tolerance):
                 rest = settle(problem.loss, on_manifold(problem.loss, vector), push=False)

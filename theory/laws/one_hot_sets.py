@@ -99,6 +99,8 @@ def one_hot_sets(
     nothing = sympy.ImmutableMatrix(sympy.zeros(directions.cols, 1))
     components, active_sets, magnitudes = [], [], []
     for chosen, probability in activity:
+        if probability == 0:
+            continue
         # In every set the last index is none of it.
         active = [scaled[j][i] for j, i in enumerate(chosen) if i < sizes[j]]
         if active and f != 0:
