@@ -22,7 +22,7 @@ from solvers.bounds.b_dec_search import EveryBDec
 from solvers.bounds.dictionary_search import TURN, Budget, PathSearch, Progress
 from solvers.bounds.radial_bound import LowerBound, lower_bound
 from solvers.bounds.sector_losses import SectorLosses
-from solvers.laws.arrays import LawArrays, law_arrays
+from solvers.laws.arrays import LawArrays, exact_arrays
 from solvers.runtime.arguments import check_number, check_type, check_whole, checked
 from theory.exact.errors import InputError
 from theory.laws.law import Law
@@ -187,7 +187,7 @@ def certify(
     for sae in known:
         if sae.W_dec.shape != (n_latents, 2):
             raise InputError("known", f"SAEs of {n_latents} atoms in the plane", sae.W_dec.shape)
-    arrays = law_arrays(law)
+    arrays = exact_arrays(law)
     radial = lower_bound(law, Objective(objective.l1), n_latents)
     losses, starts = SectorLosses(arrays, objective.l1), _starts(arrays, n_latents, seed)
 

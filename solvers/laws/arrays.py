@@ -227,6 +227,26 @@ def law_arrays(law: Law) -> LawArrays:
     return LawArrays.of(cubes, [_normals(normal)] if normal else [], law.remainder is None)
 
 
+def exact_arrays(law: Law) -> LawArrays:
+    """Return the law in floats, of a law that is exact.
+
+    Raises
+    ------
+    InputError
+        If points stand for a part of it.
+
+    Examples
+    --------
+    >>> from theory import load_law
+    >>> exact_arrays(load_law("shared")).exact
+    True
+    """
+    if law.remainder is not None:
+        hint = f"only {len(law.components):,} of this law's have components"
+        raise InputError("law", "a law of few enough active sets to be exact", hint=hint)
+    return law_arrays(law)
+
+
 def _normals(parts: list[tuple[float, Array]]) -> Normals:
     """Return normal components with factors of one width, at most d."""
     d = len(parts[0][1])

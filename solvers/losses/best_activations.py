@@ -19,7 +19,7 @@ from scipy.optimize import nnls
 
 from solvers.autoencoders.autoencoder import Autoencoder
 from solvers.autoencoders.objective import Objective
-from solvers.laws.arrays import law_arrays
+from solvers.laws.arrays import exact_arrays
 from solvers.laws.cell_quadrature import Cell, cell_nodes
 from solvers.runtime.arguments import checked
 from theory.exact.errors import InputError
@@ -79,7 +79,7 @@ def best_activation_loss(
     if objective.reconstruction != "squared":
         expected = "'squared' for the best activations"
         raise InputError("reconstruction", expected, objective.reconstruction)
-    arrays = law_arrays(law)
+    arrays = exact_arrays(law)
     work = sum(len(cubes.probability) for cubes in arrays.groups) * sae.d_sae**2
     if work > LARGEST_WORK:
         limit = f"components × latents² of at most {LARGEST_WORK:,} for the best activations"

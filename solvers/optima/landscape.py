@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from solvers.autoencoders.initialisation import INITIALISATIONS
 from solvers.autoencoders.objective import Objective
-from solvers.laws.arrays import law_arrays
+from solvers.laws.arrays import exact_arrays
 from solvers.losses.expected_loss import expected_loss
 from solvers.losses.parameters import ScaledProblem
 from solvers.losses.solution import Solution, Solved
@@ -179,7 +179,7 @@ def landscape(
     check_choice("initialisation", initialisation, INITIALISATIONS)
     check_choice("dynamics", dynamics, DYNAMICS)
     objective.check_has_minimum()
-    arrays = law_arrays(law)
+    arrays = exact_arrays(law)
     problem = ScaledProblem.of(arrays, objective, n_latents)
     # First, for it refuses laws with too many symmetries.
     catalogue = Catalogue(problem.loss)
@@ -231,7 +231,7 @@ def _described(
     # With every latent dead one is kept, so that there is an SAE to speak of.
     kind, eigenvalues = shape(problem.loss, entry.rest, live or [0])
     share = entry.count / starts
-    arrays = law_arrays(law)
+    arrays = exact_arrays(law)
     return StationaryPoint(
         solution=Solution(sae, loss),
         kind=kind,

@@ -74,7 +74,7 @@ class Family:
             law, objective, width = self.at(x, y)
             objective.check_has_minimum()
             self.codes(law, width)
-            if any(part.cube_dimension > 2 for part in law.components):
+            if any(part.cube_dimension > 2 for part in law.every_component):
                 expected = "a law of at most two random magnitudes at once"
                 raise InputError("law", expected, self.law)
 
