@@ -10,6 +10,7 @@ import pytest
 
 from solvers import Objective, Search, expected_loss, load_checkpoint, minimize_loss
 from solvers.cli.main import main
+from solvers.studies.cross_check import objective_for
 from tests.shown_output import assert_shown
 from theory import law_from_dict
 
@@ -48,6 +49,22 @@ def test_python_code_prints_what_its_comment_says(
 ) -> None:
     exec(compile(code, "README.md", "exec"), {})
     assert capsys.readouterr().out.strip() == code.strip().rsplit("# ", maxsplit=1)[1]
+
+
+def test_the_table_of_saes_trained_on_features() -> None:
+    manifest = json.loads((ROOT / "tests/data/features/manifest.json").read_text())
+    entries = {entry["name"]: entry for entry in manifest}
+    rows = re.findall(r"^\| `(\w+)` \| (.*) \|$", README, flags=re.MULTILINE)
+    cells = {name: text.split(" | ") for name, text in rows if name in entries}
+    assert cells.keys() == entries.keys()
+    for name, (_, sampled, exact, deviation, _) in cells.items():
+        entry = entries[name]
+        sae = load_checkpoint(ROOT / "tests/data/features" / entry["path"])
+        loss = expected_loss(law_from_dict(entry["law"]), sae, objective_for(sae))
+        mean, error = (entry["sampled"]["total"][key] for key in ("mean", "standard_error"))
+        assert sampled == f"{mean:.6f} ± {error:.6f}"
+        assert exact == f"{loss.total:.8f}"
+        assert deviation == f"{(loss.total - mean) / error:+.1f}"
 
 
 def test_the_table_of_trained_saes() -> None:

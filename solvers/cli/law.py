@@ -8,6 +8,7 @@ import argparse
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from solvers.cli.options import (
     add_law,
@@ -22,10 +23,13 @@ from solvers.cli.options import (
     whole,
 )
 from solvers.laws.description import describe
-from solvers.laws.samples import sample
+from solvers.laws.samples import sample, sample_features
 from solvers.presentation.law_report import law_document, law_text
 from solvers.runtime.files import check_writable, written_beside
 from theory.exact.errors import InputError
+from theory.laws.law import Law
+
+Array = NDArray[np.float64]
 
 EXAMPLES = (
     "sae-theory law independent:onehot_probability=1/4",
@@ -38,10 +42,18 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_law(parser)
     add_plot(parser, "draw the support and the true features")
     parser.add_argument("--sample", dest="samples", type=whole, metavar="N",
-                        help="write N samples, the array x")  # fmt: skip
+                        help="write N samples, arrays x and magnitudes")  # fmt: skip
     parser.add_argument("--out", type=Path, metavar="FILE", help="where --sample writes (.npz)")
     add_seed(parser)
     add_output(parser)
+
+
+def _samples(law: Law, samples: int, seed: int) -> dict[str, Array]:
+    """Return the arrays that are written: x, and the magnitudes of a law of features."""
+    if not law.magnitudes and law.remainder is None:
+        return {"x": sample(law, samples, seed)}
+    x, magnitudes = sample_features(law, samples, seed)
+    return {"x": x, "magnitudes": magnitudes}
 
 
 def run(options: argparse.Namespace) -> int:
@@ -57,9 +69,9 @@ def run(options: argparse.Namespace) -> int:
     with progress_of(options, "moments and samples"):
         found = describe(law)
         if options.out is not None:
-            x = sample(law, options.samples, options.seed)
+            arrays = _samples(law, options.samples, options.seed)
             with written_beside(options.out) as temporary:
-                np.savez(temporary, x=x)
+                np.savez(temporary, **arrays)
     if options.plot is not None:
         from solvers.presentation.figures import write_figure  # noqa: PLC0415
         from solvers.presentation.law_figure import law_figure  # noqa: PLC0415

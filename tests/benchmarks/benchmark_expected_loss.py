@@ -158,6 +158,28 @@ def five_features() -> None:
     )
 
 
+def ten_normal_features() -> None:
+    """Ten independent features with normal magnitudes: 1,024 active sets."""
+    law = load_law({"features": 10, "firing": 0.3, "magnitude": {"normal": [1, 0.15]}})
+    rng = np.random.default_rng(1)
+    W_enc = np.eye(10) + 0.05 * rng.normal(size=(10, 10))
+    sae = Sae(W_enc, np.full(10, -0.05), W_enc.T, np.full(10, 0.02))
+
+    def monte_carlo() -> float:
+        x = rng.normal(1, 0.15, (10**6, 10)) * (rng.random((10**6, 10)) < 0.3)
+        return float(pointwise(sae, x).mean())
+
+    exact = timed(lambda: expected_loss_and_gradient(law, sae, Objective(L1)).loss.total, 15)
+    print("ten independent normal features, ten latents")
+    report(
+        [
+            ("exact loss and gradient", *exact, ""),
+            ("NumPy Monte Carlo, 10⁶ samples", *timed(monte_carlo, 5), "5×"),
+        ],
+        exact,
+    )
+
+
 def main() -> None:
     rng = np.random.default_rng(0)
     law, objective = load_law("independent"), Objective(l1=L1)
@@ -206,6 +228,7 @@ def main() -> None:
     )
     print(f"peak memory of the process up to then: {peak:.0f} MB (goal: under 500 MB)")
     five_features()
+    ten_normal_features()
 
 
 if __name__ == "__main__":

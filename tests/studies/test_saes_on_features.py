@@ -70,16 +70,16 @@ def test_five_independent_features_are_found_one_by_one() -> None:
     assert check.closest_code is not None
     assert check.closest_code.code == "true features"
     assert check.closest_code.mean_angle < 0.1
-    np.testing.assert_allclose(check.b_dec, b, atol=1e-4)
+    np.testing.assert_allclose(check.optimum.sae.b_dec, b, atol=1e-6)
 
 
 def test_a_child_takes_in_its_parent() -> None:
     """Absorption, and the parent's own latent is off with the children: all of it the optimum."""
     check = checked("parent_three_children", 16)
     assert check.verdict == "optimum"
-    atoms = {atom.atom: atom for atom in check.atoms}
-    assert atoms[0].angle_to_code < 0.1
-    assert all(20 < atoms[child].angle_to_code < 25 for child in (1, 2, 3))
+    angles = sorted(atom.angle_to_code for atom in check.atoms)
+    assert angles[0] < 0.1
+    assert angles[1:] == pytest.approx([22.7] * 3, abs=0.3)
 
 
 def test_correlated_features_lean_towards_each_other() -> None:
