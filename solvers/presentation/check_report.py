@@ -12,6 +12,7 @@ from solvers.presentation.results import (
     certainty_text,
     finite_or_none,
     loss_document,
+    plus_minus,
     wrapped,
 )
 from solvers.studies.cross_check import CrossCheck
@@ -77,17 +78,19 @@ def check_document(check: CrossCheck) -> dict[str, Any]:
 
 def losses_of(check: CrossCheck) -> list[tuple[str, float, str]]:
     """Return name, value and meaning of the losses that the check compares."""
-    rows = [("now", check.loss.total, "the weights as given")]
+    rows = [("now", check.loss.total, f"the weights as given{plus_minus(check.loss)}")]
     if not math.isclose(check.judged.total, check.loss.total, rel_tol=1e-12):
         rows.append(
             ("judged", check.judged.total, "after what the notes say; the gaps count from it")
         )
     if check.polished is not None:
         ended = "" if check.polished.converged else ", not converged"
-        meaning = f"the stationary point its own weights descend to{ended}"
+        error = plus_minus(check.polished.loss)
+        meaning = f"the stationary point its own weights descend to{ended}{error}"
         rows.append(("polished", check.polished.total, meaning))
     if check.optimum is not None:
-        meaning = f"the best known of this width: {check.optimum.found}"
+        error = plus_minus(check.optimum.loss)
+        meaning = f"the best known of this width: {check.optimum.found}{error}"
         rows.append(("optimum", check.optimum.total, meaning))
     if check.best_activations is not None:
         meaning = "its own atoms and b_dec with the best activations"

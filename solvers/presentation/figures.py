@@ -21,6 +21,7 @@ from scipy.spatial import ConvexHull
 from solvers.autoencoders.autoencoder import Autoencoder
 from solvers.laws.arrays import LawArrays, law_arrays
 from solvers.optima.optimum import Optimum
+from solvers.presentation.results import plus_minus
 from solvers.runtime.files import written_beside
 from theory.exact.errors import InputError
 from theory.laws.law import Law
@@ -80,7 +81,7 @@ def draw_optimum(law: Law, optimum: Optimum, path: Path) -> None:
     axes.set_title(
         f"{law.name}: {optimum.found}, {len(optimum.sae.b_enc)} latents, "
         f"λ = {optimum.objective.l1:g}\n"
-        f"loss {optimum.total:.6g}, lower bound {optimum.lower_bound:.6g}",
+        f"loss {optimum.total:.6g}{plus_minus(optimum.loss)}, lower bound {optimum.lower_bound:.6g}",
         fontsize="medium",
         parse_math=False,
     )
@@ -285,6 +286,8 @@ def _projection(law: LawArrays) -> tuple[Array, tuple[str, str]]:
         return np.eye(2), ("$x_1$", "$x_2$")
     _, directions = np.linalg.eigh(law.second_moment)
     largest: Array = directions[:, ::-1][:, :2].T
+    # Of the two signs that which the data lie towards.
+    largest = largest * np.where(largest @ law.mean < 0, -1.0, 1.0)[:, None]
     return largest, ("direction of largest second moment", "direction of second largest")
 
 

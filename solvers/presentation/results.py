@@ -139,6 +139,11 @@ def loss_text(loss: ExpectedLoss, sae: Autoencoder) -> str:
     return "\n".join(lines)
 
 
+def plus_minus(loss: ExpectedLoss) -> str:
+    """Return ", ± its standard error" of a loss that is not exact, else nothing."""
+    return "" if loss.exact else f", ± {loss.standard_error:.2g} (standard error, not exact)"
+
+
 def standard_error_text(loss: ExpectedLoss) -> str:
     """Say how far a loss that is not exact may be off.
 
