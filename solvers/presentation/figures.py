@@ -81,7 +81,8 @@ def draw_optimum(law: Law, optimum: Optimum, path: Path) -> None:
     axes.set_title(
         f"{law.name}: {optimum.found}, {len(optimum.sae.b_enc)} latents, "
         f"λ = {optimum.objective.l1:g}\n"
-        f"loss {optimum.total:.6g}{plus_minus(optimum.loss)}, lower bound {optimum.lower_bound:.6g}",
+        f"loss {optimum.total:.6g}{plus_minus(optimum.loss)}, "
+        f"lower bound {optimum.lower_bound:.6g}",
         fontsize="medium",
         parse_math=False,
     )
