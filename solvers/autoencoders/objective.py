@@ -1,6 +1,6 @@
 """The loss as a convention: what is summed, what is penalised, what is held fixed.
 
-    L = E[reconstruction] + λ E[sparsity] + μ (‖W_enc‖² + ‖W_dec‖²)
+    L = E[reconstruction] + λ E[sparsity] + λ₀ E #{f_i > 0} + μ (‖W_enc‖² + ‖W_dec‖²)
 
 No factor ½ and no division by d; biases are not decayed. `solvers.autoencoders.conventions` has
 what others minimise, by the names of those who use it.
@@ -43,6 +43,8 @@ class Objective:
         same for both.
     weight_decay : float ≥ 0
         μ.
+    l0 : float ≥ 0
+        λ₀, what every latent that fires costs.
 
     Raises
     ------
@@ -52,7 +54,8 @@ class Objective:
     Examples
     --------
     >>> Objective(l1=0.1)
-    Objective(l1=0.1, reconstruction='squared', sparsity='l1', decoder='unit', weight_decay=0.0)
+    Objective(l1=0.1, reconstruction='squared', sparsity='l1', decoder='unit', weight_decay=0.0,
+              l0=0.0)
     """
 
     l1: float
@@ -60,9 +63,10 @@ class Objective:
     sparsity: str = "l1"
     decoder: str = "unit"
     weight_decay: float = 0.0
+    l0: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("l1", "weight_decay"):
+        for name in ("l1", "weight_decay", "l0"):
             check_number(name, getattr(self, name), least=0)
         for name, options in (
             ("reconstruction", RECONSTRUCTIONS),
@@ -71,11 +75,13 @@ class Objective:
         ):
             check_choice(name, getattr(self, name), options)
         check_fields(self)
+        if self.l0 > 0 and self.reconstruction != "squared":
+            raise InputError("l0", "0 beside the relative reconstruction", self.l0)
 
     @property
     def measure(self) -> tuple[object, ...]:
         """What two losses must share to be compared; how the decoder is held is no part of it."""
-        return self.l1, self.reconstruction, self.sparsity, self.weight_decay
+        return self.l1, self.reconstruction, self.sparsity, self.weight_decay, self.l0
 
     @property
     def has_minimum(self) -> bool:
@@ -122,9 +128,14 @@ class Objective:
                 hint="with free atoms and a plain l1 penalty the loss has no minimum",
             )
 
+    def check_no_l0(self, where: str) -> None:
+        """Raise `InputError` if there is an l0 penalty."""
+        if self.l0 > 0:
+            raise InputError("l0", f"0 for {where}", self.l0)
+
     def check_comparable(self, other: "Objective") -> None:
         """Raise `InputError` unless losses under both objectives measure the same thing."""
-        names = ("l1", "reconstruction", "sparsity", "weight_decay")
+        names = ("l1", "reconstruction", "sparsity", "weight_decay", "l0")
         for name, mine, theirs in zip(names, self.measure, other.measure, strict=True):
             if mine != theirs:
                 hint = "convert_l1 converts λ between conventions"

@@ -182,6 +182,7 @@ def certify(
     (0.1062, True, True)
     """
     check_certifiable(law, n_latents, objective, gap, claimed)
+    objective.check_no_l0("a certificate")
     budget = Budget(max_boxes, max_seconds)
     _check_settings(budget, seed)
     for sae in known:

@@ -217,7 +217,9 @@ def _scaled_bound(loss: LossOfVector, symmetric: bool) -> LowerBound:
 def _radial(law: LawArrays, objective: Objective, symmetric: bool, norm: float) -> LowerBound:
     """Return the radial bound for atoms of at most a norm: λ is λ/norm then."""
     if objective.reconstruction == "relative":
-        return _expectation(law, np.zeros(law.dimension), RelativeProfile(objective.l1 / norm))
+        return expectation_of_profile(
+            law, np.zeros(law.dimension), RelativeProfile(objective.l1 / norm)
+        )
     if _by_midpoints(law):
         return LowerBound(*midpoint_bound(law, objective.l1 / norm, symmetric))
     return _least_over_b_dec(law, SquaredProfile(objective.l1 / norm), symmetric)
@@ -252,15 +254,15 @@ def _least_over_norms(
 def _least_over_b_dec(law: LawArrays, profile: Profile, symmetric: bool) -> LowerBound:
     """Return min_b E h(‖x - b‖), a convex problem in b."""
     if symmetric:
-        return _expectation(law, np.zeros(law.dimension), profile)
+        return expectation_of_profile(law, np.zeros(law.dimension), profile)
 
     def value(b: Array) -> float:
-        return _expectation(law, b, profile).value
+        return expectation_of_profile(law, b, profile).value
 
     found = optimize.minimize(
         value, law.mean, jac="3-point", method="BFGS", options={"gtol": 1e-9}
     )
-    at = _expectation(law, found.x, profile)
+    at = expectation_of_profile(law, found.x, profile)
     # By convexity the minimum is at most |gradient| · distance lower, and it lies within the
     # law's convex hull, whose diameter is at most twice the largest norm in it.
     slack = float(np.linalg.norm(found.jac)) * 2.0 * _largest_norm(law)
@@ -272,8 +274,8 @@ def _largest_norm(law: LawArrays) -> float:
     return largest_entry * math.sqrt(law.dimension)
 
 
-def _expectation(law: LawArrays, b: Array, profile: Profile) -> LowerBound:
-    """Return E h_λ(‖x - b‖) and its quadrature error."""
+def expectation_of_profile(law: LawArrays, b: Array, profile: Profile) -> LowerBound:
+    """Return E h(‖x - b‖) and its quadrature error, on cubes of at most two dimensions."""
     total, error = 0.0, 0.0
     for cubes in law.groups:
         mean_h = (_at_point, _on_segment, _on_parallelogram)[cubes.cube_dimension]

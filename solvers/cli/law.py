@@ -71,7 +71,7 @@ def run(options: argparse.Namespace) -> int:
         if options.out is not None:
             arrays = _samples(law, options.samples, options.seed)
             with written_beside(options.out) as temporary:
-                np.savez(temporary, **arrays)
+                np.savez(temporary, allow_pickle=False, **arrays)
     if options.plot is not None:
         from solvers.presentation.figures import write_figure  # noqa: PLC0415
         from solvers.presentation.law_figure import law_figure  # noqa: PLC0415

@@ -36,7 +36,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help=".npz of W_enc, b_enc, W_dec, b_dec; a SAELens or dictionary_learning folder; .pt",
     )
     add_instance(parser)
-    add_objective(parser)
+    add_objective(parser, with_l0=True)
     add_output(parser)
 
 

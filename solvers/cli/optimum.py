@@ -27,8 +27,10 @@ from solvers.cli.options import (
 )
 from solvers.optima.best_known import best_known
 from solvers.optima.certified import Certified, certified_optimum
+from solvers.optima.jump_relu import minimize_jump_loss
 from solvers.presentation.certificate_report import certificate_document, certificate_text
 from solvers.presentation.results import optimum_document, optimum_text
+from theory.exact.arguments import check_choice
 from theory.exact.errors import InputError
 from theory.laws.law import Law
 
@@ -37,6 +39,7 @@ EXAMPLES = (
     "sae-theory optimum shared --latents 8 --l1 0.1 --starts 16 --save best.npz --plot best.svg",
 )
 
+ARCHITECTURES = ("relu", "jumprelu")
 #: The relative gap that a certificate proves unless told otherwise.
 _GAP = 1e-3
 
@@ -46,6 +49,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_law(parser)
     add_latents(parser)
     add_search(parser, starts=32, workers=1)
+    parser.add_argument("--architecture", default=ARCHITECTURES[0], metavar="A",
+                        help=f"{' | '.join(ARCHITECTURES)} (default: %(default)s)")  # fmt: skip
     parser.add_argument("--save", type=Path, metavar="FILE.npz", help="write the best SAE")
     add_plot(parser, "draw support and atoms")
     parser.add_argument(
@@ -68,13 +73,17 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="with --certify: a claimed least loss with best activations, b_dec = 0 unless "
         "--any-b-dec; status 1 if it is refuted",
     )  # fmt: skip
-    add_objective(parser)
+    add_objective(parser, with_l0=True)
     add_output(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Run the command and return its exit status."""
     objective = objective_of(options)
+    jump = check_choice("architecture", options.architecture, ARCHITECTURES) != "relu"
+    for name in ("save", "certify"):
+        if jump and getattr(options, name):
+            raise InputError(name, "a ReLU SAE")
     if options.save is not None:
         check_suffix(options.save, ".npz")
     check_plot(options.plot)
@@ -87,9 +96,10 @@ def run(options: argparse.Namespace) -> int:
             if getattr(options, name) is not None:
                 raise InputError(name, "beside --certify only")
         with search_of(options) as search:
-            optimum = best_known(law, options.latents, objective, search)
+            minimised = minimize_jump_loss if jump else best_known
+            optimum = minimised(law, options.latents, objective, search)
     if options.save is not None:
-        optimum.sae.save(options.save)
+        optimum.relu.save(options.save)
     if options.plot is not None:
         from solvers.presentation.figures import draw_optimum  # noqa: PLC0415
 

@@ -100,7 +100,11 @@ def add_output(parser: argparse.ArgumentParser) -> None:
 
 
 def add_objective(
-    parser: argparse.ArgumentParser, *, from_file: bool = False, l1_required: bool = True
+    parser: argparse.ArgumentParser,
+    *,
+    from_file: bool = False,
+    l1_required: bool = True,
+    with_l0: bool = False,
 ) -> None:
     """Add the objective's options; `from_file` if what is not given comes with the weights."""
     group = parser.add_argument_group(
@@ -108,7 +112,8 @@ def add_objective(
         "E ‖x - x̂‖² + λ E Σ f_i + μ (‖W_enc‖² + ‖W_dec‖²); no ½, no division by d"
         + (";\nby default that of the library which wrote the weights" if from_file else ""),
     )
-    group.add_argument("--l1", type=float, required=l1_required and not from_file, metavar="λ",
+    required = l1_required and not from_file and not with_l0
+    group.add_argument("--l1", type=float, required=required, metavar="λ",
                        help="coefficient λ ≥ 0")  # fmt: skip
     told = "the file's" if from_file else "%(default)s"
     for name, choices in (
@@ -116,20 +121,34 @@ def add_objective(
         ("sparsity", SPARSITIES),
         ("decoder", DECODERS),
     ):
+        offered = (*choices, "l0") if with_l0 and name == "sparsity" else choices
         group.add_argument(f"--{name}", default=None if from_file else choices[0],
-                           help=f"{' | '.join(choices)} (default: {told})")  # fmt: skip
+                           help=f"{' | '.join(offered)} (default: {told})")  # fmt: skip
+    if with_l0:
+        group.add_argument("--l0", type=float, metavar="λ₀",
+                           help="coefficient λ₀ ≥ 0 of the latents that fire")  # fmt: skip
     group.add_argument("--weight-decay", type=float, default=None if from_file else 0.0,
                        metavar="μ", help=f"coefficient μ ≥ 0 (default: {told})")  # fmt: skip
 
 
 def objective_of(options: argparse.Namespace) -> Objective:
     """Return the objective that the options describe."""
+    l1, l0, sparsity = options.l1, getattr(options, "l0", None), options.sparsity
+    if sparsity == "l0":
+        if l0 is None:
+            raise InputError("l0", "λ₀, beside --sparsity l0")
+        if l1 is not None:
+            raise InputError("l1", "no λ beside --sparsity l0, whose coefficient is --l0", l1)
+        l1, sparsity = 0.0, SPARSITIES[0]
+    if l1 is None and l0 is None:
+        raise InputError("l1", "λ, the coefficient of the penalty")
     return Objective(
-        l1=options.l1,
+        l1=0.0 if l1 is None else l1,
         reconstruction=options.reconstruction,
-        sparsity=options.sparsity,
+        sparsity=sparsity,
         decoder=options.decoder,
         weight_decay=options.weight_decay,
+        l0=0.0 if l0 is None else l0,
     )
 
 

@@ -51,6 +51,9 @@ class NormalMoments(NamedTuple):
         E[z_i₊ z_j₊].
     at_boundary : (C, n, n) array
         E[δ(z_i) z_j₊].
+    fires_at_boundary, at_both_boundaries : (C, n, n) arrays or None
+        E[δ(z_i) 1_j] and E[δ(z_i) δ(z_j)] of different latents, if asked for; 0 on the diagonal,
+        and where the latter is infinite.
     """
 
     firing: Array
@@ -61,9 +64,11 @@ class NormalMoments(NamedTuple):
     fires_with: Array
     together: Array
     at_boundary: Array
+    fires_at_boundary: Array | None = None
+    at_both_boundaries: Array | None = None
 
 
-def normal_moments(mean: Array, factor: Array) -> NormalMoments:
+def normal_moments(mean: Array, factor: Array, boundaries: bool = False) -> NormalMoments:
     """Return the moments.
 
     Parameters
@@ -71,6 +76,8 @@ def normal_moments(mean: Array, factor: Array) -> NormalMoments:
     mean : (C, n) array
     factor : (C, n, k) array
         Row a of component c and latent i: z_i = mean + a·(standard normal in R^k).
+    boundaries : bool
+        Whether the last two fields are wanted.
 
     Examples
     --------
@@ -83,10 +90,10 @@ def normal_moments(mean: Array, factor: Array) -> NormalMoments:
     [0.5, 1.0]
     """
     with np.errstate(divide="ignore", invalid="ignore", over="ignore", under="ignore"):
-        return _normal_moments(mean, factor)
+        return _normal_moments(mean, factor, boundaries)
 
 
-def _normal_moments(mean: Array, factor: Array) -> NormalMoments:
+def _normal_moments(mean: Array, factor: Array, boundaries: bool) -> NormalMoments:
     s = np.linalg.norm(factor, axis=2)
     random = s > 0
     # A constant that is 0 does not fire.
@@ -106,31 +113,25 @@ def _normal_moments(mean: Array, factor: Array) -> NormalMoments:
     to_second = (second - sign * first) + sign * one_minus * first
     to_first = (first - sign * second) + sign * one_minus * second
     kappa, eta = _quotient(to_second, q), _quotient(to_first, q)
-    smaller, larger = one_minus, 2.0 - one_minus
-    at_zero = np.sqrt(np.where(rho < 0, larger / smaller, smaller / larger))
+    ratio = one_minus / (2.0 - one_minus)
+    at_zero = np.sqrt(np.where(rho < 0, 1.0 / ratio, ratio))
     both_ij = _both(first, second, kappa, eta, at_zero, firing[:, i], firing[:, j])
-    m, t = mean, s
     phi_eta = phi[:, j] * special.ndtr(eta)
     phi_kappa = phi[:, i] * special.ndtr(kappa)
     beyond = q * phi[:, i] * np.exp(-0.5 * kappa * kappa) / _ROOT
-    i_with_j = m[:, j] * both_ij + t[:, j] * (phi_eta + rho * phi_kappa)
-    j_with_i = m[:, i] * both_ij + t[:, i] * (phi_kappa + rho * phi_eta)
+    i_with_j = mean[:, j] * both_ij + s[:, j] * (phi_eta + rho * phi_kappa)
+    j_with_i = mean[:, i] * both_ij + s[:, i] * (phi_kappa + rho * phi_eta)
     together_ij = (
-        (m[:, i] * m[:, j] + rho * s[:, i] * t[:, j]) * both_ij
-        + m[:, i] * t[:, j] * phi_eta
-        + m[:, j] * s[:, i] * phi_kappa
-        + s[:, i] * t[:, j] * beyond
+        (mean[:, i] * mean[:, j] + rho * s[:, i] * s[:, j]) * both_ij
+        + mean[:, i] * s[:, j] * phi_eta
+        + mean[:, j] * s[:, i] * phi_kappa
+        + s[:, i] * s[:, j] * beyond
     )
     # φ(h) φ(κ) = φ(k) φ(η).
-    at_i = t[:, j] * (to_second * phi_kappa + beyond)
+    at_i = s[:, j] * (to_second * phi_kappa + beyond)
     at_j = s[:, i] * (to_first * phi_eta + beyond)
 
-    both = np.empty((count, n, n))
-    fires_with, together, at_boundary = (
-        np.empty_like(both),
-        np.empty_like(both),
-        np.zeros_like(both),
-    )
+    both, fires_with, together, at_boundary = np.zeros((4, count, n, n))
     diagonal = np.arange(n)
     both[:, i, j] = both[:, j, i] = both_ij
     fires_with[:, i, j], fires_with[:, j, i] = i_with_j, j_with_i
@@ -150,9 +151,34 @@ def _normal_moments(mean: Array, factor: Array) -> NormalMoments:
         together[rows, :, constant] = value[:, None] * activation[rows]
         at_boundary[rows, constant] = 0.0
         at_boundary[rows, :, constant] = value[:, None] * density[rows]
-    return NormalMoments(
+    found = NormalMoments(
         firing, activation, density, slope, both, fires_with, together, at_boundary
     )
+    if not boundaries:
+        return found
+    # Where both are random and not each other's multiple.
+    apart = np.where(q > 0, beyond / np.where(q > 0, q * q, 1.0), 0.0)
+    return _with_boundaries(found, s, (phi_kappa, phi_eta, apart))
+
+
+def _with_boundaries(
+    found: NormalMoments, s: Array, pairs: tuple[Array, Array, Array]
+) -> NormalMoments:
+    """Return the moments with E[δ(z_i) 1_j] and E[δ(z_i) δ(z_j)]."""
+    phi_kappa, phi_eta, apart = pairs
+    random = s > 0
+    per = np.where(random, 1.0 / np.where(random, s, 1.0), 0.0)
+    i, j = np.triu_indices(s.shape[1], 1)
+    fires_at, at_both = np.zeros_like(found.both), np.zeros_like(found.both)
+    fires_at[:, i, j], fires_at[:, j, i] = per[:, i] * phi_kappa, per[:, j] * phi_eta
+    at_both[:, i, j] = at_both[:, j, i] = per[:, i] * per[:, j] * apart
+    for constant in np.nonzero(~random.all(axis=0))[0]:
+        rows = ~random[:, constant]
+        fires_at[rows, constant] = at_both[rows, constant] = at_both[rows, :, constant] = 0.0
+        on = found.firing[rows, constant]
+        fires_at[rows, :, constant] = on[:, None] * found.density[rows]
+        fires_at[rows, constant, constant] = 0.0
+    return found._replace(fires_at_boundary=fires_at, at_both_boundaries=at_both)
 
 
 def _correlations(

@@ -76,6 +76,7 @@ def best_activation_loss(
     >>> round(best_activation_loss(preset("shared"), sae, Objective(l1=0.1)), 12)
     0.068240140901
     """
+    objective.check_no_l0("the best activations")
     if objective.reconstruction != "squared":
         expected = "'squared' for the best activations"
         raise InputError("reconstruction", expected, objective.reconstruction)

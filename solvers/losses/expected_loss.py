@@ -21,10 +21,11 @@ from solvers.autoencoders.autoencoder import Autoencoder, Sae
 from solvers.autoencoders.objective import Objective
 from solvers.laws.arrays import LawArrays, law_arrays
 from solvers.laws.inverse_square_moments import reaches_origin
+from solvers.losses.jump_sums import jump_sums_over
 from solvers.losses.piecewise_loss import piecewise_parts
 from solvers.losses.relative_loss import reconstruction_at_origin, relative_parts
 from solvers.losses.standard_error import standard_error
-from solvers.losses.sums import sums_over
+from solvers.losses.sums import Sums, Weights, sums_over
 from solvers.runtime.arguments import checked
 from theory.exact.errors import InputError
 from theory.laws.law import Law
@@ -43,7 +44,7 @@ class ExpectedLoss:
     reconstruction : float
         E ‖x - x̂‖².
     sparsity : float
-        The penalty as it enters the loss: λ E Σ f_i, or λ E Σ f_i ‖d_i‖.
+        The penalty as it enters the loss: λ E Σ f_i, or λ E Σ f_i ‖d_i‖, plus λ₀ l0.
     weight_decay : float
         μ (‖W_enc‖² + ‖W_dec‖²).
     l1 : float
@@ -176,8 +177,9 @@ def _without_gradient(law: LawArrays, sae: Autoencoder, objective: Objective) ->
     with np.errstate(over="ignore", invalid="ignore"):
         parts = piecewise_parts(law, sae)
     weights = objective.latent_weights(sae.W_dec)
-    sparsity = objective.l1 * float(weights @ parts.activation)
     firing = np.diagonal(parts.firing)
+    sparsity = objective.l1 * float(weights @ parts.activation)
+    sparsity += objective.l0 * float(firing.sum())
     if not np.isfinite(parts.reconstruction + sparsity):
         raise InputError("weights", "numbers whose loss does not overflow a double, on this law")
     return ExpectedLoss(
@@ -263,17 +265,43 @@ def loss_parts(
 
     Nothing is checked here; `expected_loss_and_gradient` is the checked way in.
     """
+    parts, gradient, _ = jump_loss_parts(law, W_enc, b_enc, None, W_dec, b_dec, objective)
+    return parts, gradient
+
+
+def jump_loss_parts(
+    law: LawArrays,
+    W_enc: Array,
+    b_enc: Array,
+    threshold: Array | None,
+    W_dec: Array,
+    b_dec: Array,
+    objective: Objective,
+) -> tuple[LossParts, Gradient, Array | None]:
+    """Return loss, gradient, and the derivative in θ, of a JumpReLU SAE; of ReLU without θ.
+
+    As `loss_parts`, nothing is checked here. See `solvers.losses.jump_sums` for what the
+    gradient is, and where there is none.
+    """
+    to_threshold = None
     weights = objective.latent_weights(W_dec)
     penalty = objective.l1 * weights
     if objective.reconstruction == "relative":
         # With no atoms, what is left of the squared loss's pass is the penalty.
-        sums = sums_over(law, W_enc, b_enc, np.zeros_like(W_dec), np.zeros_like(b_dec), penalty)
+        nothing = np.zeros_like(W_dec), np.zeros_like(b_dec)
+        sums: Sums = sums_over(law, W_enc, b_enc, *nothing, penalty)
         relative = relative_parts(law, W_enc, b_enc, W_dec, b_dec)
         reconstruction = relative.reconstruction
         to_W_enc, to_b_enc = sums.to_W_enc + relative.to_W_enc, sums.to_b_enc + relative.to_b_enc
         to_W_dec, to_b_dec = relative.to_W_dec, relative.to_b_dec
     else:
-        sums = sums_over(law, W_enc, b_enc, W_dec, b_dec, penalty)
+        if objective.l0 or threshold is not None:
+            theta = np.zeros(len(b_enc)) if threshold is None else threshold
+            given = Weights(W_enc, b_enc, W_dec, b_dec, penalty, theta)
+            jump_sums = jump_sums_over(law, given, objective.l0)
+            sums, to_threshold = jump_sums, jump_sums.to_threshold
+        else:
+            sums = sums_over(law, W_enc, b_enc, W_dec, b_dec, penalty)
         to_W_enc, to_b_enc = sums.to_W_enc, sums.to_b_enc
         off_centre = b_dec - law.mean
         reconstruction = (
@@ -294,6 +322,6 @@ def loss_parts(
         weight_decay = mu * float(np.vdot(W_enc, W_enc) + np.vdot(W_dec, W_dec))
         to_W_enc += 2.0 * mu * W_enc
         to_W_dec += 2.0 * mu * W_dec
-    sparsity = float(penalty @ sums.activation)
+    sparsity = float(penalty @ sums.activation) + objective.l0 * float(sums.firing.sum())
     parts = LossParts(reconstruction, sparsity, weight_decay, sums.activation, sums.firing)
-    return parts, Gradient(to_W_enc, to_b_enc, to_W_dec, to_b_dec)
+    return parts, Gradient(to_W_enc, to_b_enc, to_W_dec, to_b_dec), to_threshold

@@ -311,7 +311,7 @@ def vector_hessian(loss: LossOfVector, vector: Array) -> Array:
     >>> bool(abs(vector_hessian(loss, vector)[4, 4]) < 1e-15)
     True
     """
-    if not loss.law.in_plane_cells or loss.objective.reconstruction == "relative":
+    if not loss.has_exact_hessian:
         steps = _STEP * np.eye(len(vector))
         slopes = [loss(vector + h)[1] - loss(vector - h)[1] for h in steps]
         return (np.array(slopes) + np.array(slopes).T) / (4 * _STEP)

@@ -44,14 +44,25 @@ class LossOfVector:
         Without the last d if b_dec is `tied`.
         """
         W_enc, b_enc, rows, b_dec = self._split(vector)
-        W_dec, norms = self._atoms(rows)
+        W_dec, _ = self._atoms(rows)
         parts, gradient = loss_parts(self.law, W_enc, b_enc, W_dec, b_dec, self.objective)
+        return parts.total, self.packed(gradient, vector)
+
+    def packed(self, gradient: Gradient, vector: Array) -> Array:
+        """Return the derivatives in the vector's entries of what has this gradient there."""
+        W_dec, norms = self._atoms(self._split(vector)[2])
         to_rows = gradient.W_dec
         if norms is not None:
             radial = np.einsum("ij,ij->i", to_rows, W_dec)
             to_rows = (to_rows - radial[:, None] * W_dec) / norms
         packed = pack(gradient._replace(W_dec=to_rows))
-        return parts.total, packed[: len(packed) - self.law.dimension] if self.tied else packed
+        return packed[: len(packed) - self.law.dimension] if self.tied else packed
+
+    @property
+    def has_exact_hessian(self) -> bool:
+        """Whether second derivatives are more than differences of gradients."""
+        smooth = self.objective.reconstruction == "squared" and not self.objective.l0
+        return smooth and self.law.in_plane_cells
 
     @property
     def tied(self) -> bool:
@@ -145,6 +156,7 @@ class ScaledProblem:
             objective,
             l1=objective.l1 * size if relative else objective.l1 / size,
             weight_decay=objective.weight_decay / loss_unit,
+            l0=objective.l0 / loss_unit,
         )
         loss = LossOfVector(law.moved(centre, 1 / size), scaled, n_latents)
         return cls(loss, centre, size, loss_unit)

@@ -57,7 +57,8 @@ def sampled_loss(
         if objective.reconstruction == "relative":
             squared = (x**2).sum(axis=1)
             error = np.where(squared > 0, error / np.where(squared > 0, squared, 1.0), 0.0)
-        parts.append(error + objective.l1 * (f @ weights))
+        charged = objective.l1 * (f @ weights) + objective.l0 * (f > 0).sum(axis=1)
+        parts.append(error + charged)
     losses = np.concatenate(parts)
     decay = objective.weight_decay * float((sae.W_enc**2).sum() + (sae.W_dec**2).sum())
     return SampledLoss(

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from solvers.autoencoders.autoencoder import Sae
+from solvers.autoencoders.autoencoder import Autoencoder, Sae
 from solvers.autoencoders.objective import Objective
 from solvers.laws.arrays import law_arrays
 from solvers.losses.expected_loss import (
@@ -12,6 +12,7 @@ from solvers.losses.expected_loss import (
     expected_loss,
     expected_loss_and_gradient,
 )
+from theory.exact.errors import InputError
 from theory.laws.law import Law
 
 
@@ -21,16 +22,23 @@ class Solution:
 
     Parameters
     ----------
-    sae : Sae
+    sae : Autoencoder
     loss : ExpectedLoss
         Of these weights.
     """
 
-    sae: Sae
+    sae: Autoencoder
     loss: ExpectedLoss
 
+    @property
+    def relu(self) -> Sae:
+        """The weights, of a ReLU SAE; of another architecture this is an `InputError`."""
+        if not isinstance(self.sae, Sae):
+            raise InputError("architecture", "a ReLU SAE here", self.sae.architecture)
+        return self.sae
+
     @classmethod
-    def of(cls, law: Law, sae: Sae, objective: Objective) -> "Solution":
+    def of(cls, law: Law, sae: Autoencoder, objective: Objective) -> "Solution":
         """Return an SAE with its exact loss on a law; raises as `expected_loss`."""
         return cls(sae, expected_loss(law, sae, objective))
 
@@ -47,9 +55,14 @@ class Solved:
     solution: Solution
 
     @property
-    def sae(self) -> Sae:
+    def sae(self) -> Autoencoder:
         """The weights."""
         return self.solution.sae
+
+    @property
+    def relu(self) -> Sae:
+        """The weights, of a ReLU SAE; of another architecture this is an `InputError`."""
+        return self.solution.relu
 
     @property
     def loss(self) -> ExpectedLoss:

@@ -41,6 +41,7 @@ def standard_error(law: Law, sae: Autoencoder, objective: Objective) -> float:
         if objective.reconstruction == "relative":
             norm = np.einsum("nd,nd->n", x, x)
             squared = np.divide(squared, norm, out=np.zeros_like(norm), where=norm > 0)
-        means.append(float(np.mean(squared + objective.l1 * (f @ weights))))
+        charged = objective.l1 * (f @ weights) + objective.l0 * (f > 0).sum(axis=1)
+        means.append(float(np.mean(squared + charged)))
     spread = np.std(means, ddof=1) / math.sqrt(len(means))
     return float(law.remainder.probability) * float(spread)

@@ -64,12 +64,15 @@ class Sums:
     to_b_enc: Array
 
 
-class _Weights(NamedTuple):
+class Weights(NamedTuple):
+    """The arrays of an SAE, what an activation costs, and what it must exceed."""
+
     W_enc: Array
     b_enc: Array
     W_dec: Array
     b_dec: Array
     penalty: Array
+    threshold: Array | float = 0.0
 
 
 def sums_over(
@@ -99,21 +102,22 @@ def sums_over(
     sums = Sums(
         np.zeros(n), np.zeros(n), np.zeros((n, d)), np.zeros((n, n)), np.zeros((d, n)), np.zeros(n)
     )
-    weights = _Weights(W_enc, b_enc, W_dec, b_dec, penalty)
+    weights = Weights(W_enc, b_enc, W_dec, b_dec, penalty)
     for cubes in law.cubes:
-        (_add_cubes if cubes.cube_dimension else _add_points)(sums, cubes, weights)
+        (add_cubes if cubes.cube_dimension else add_points)(sums, cubes, weights)
     for normals in law.normals:
-        _add_normals(sums, normals, weights)
+        add_normals(sums, normals, weights)
     return sums
 
 
-def _add_points(sums: Sums, points: Cubes, weights: _Weights) -> None:
-    W_enc, b_enc, W_dec, b_dec, penalty = weights
+def add_points(sums: Sums, points: Cubes, weights: Weights) -> None:
+    """Add what points contribute; a latent is active above its threshold."""
+    W_enc, b_enc, W_dec, b_dec, penalty, _ = weights
     gram = W_dec @ W_dec.T
-    for probability, affine in _blocks(points, max(1, _ACTIVATIONS_AT_ONCE // len(b_enc))):
+    for probability, affine in blocks(points, max(1, _ACTIVATIONS_AT_ONCE // len(b_enc))):
         x = affine[:, :, 0]
         z = x @ W_enc + b_enc
-        fires = z > 0
+        fires = z > weights.threshold
         f = np.where(fires, z, 0.0)
         weighted = probability[:, None] * f
         residual = x - b_dec
@@ -127,8 +131,9 @@ def _add_points(sums: Sums, points: Cubes, weights: _Weights) -> None:
         sums.to_W_enc += x.T @ to_z
 
 
-def _add_normals(sums: Sums, normals: Normals, weights: _Weights) -> None:
-    W_enc, b_enc, W_dec, b_dec, penalty = weights
+def add_normals(sums: Sums, normals: Normals, weights: Weights) -> None:
+    """Add what normal components contribute, without thresholds."""
+    W_enc, b_enc, W_dec, b_dec, penalty, _ = weights
     n = len(b_enc)
     gram = W_dec @ W_dec.T
     between = gram - np.diag(np.diagonal(gram))
@@ -171,14 +176,19 @@ def _add_normals(sums: Sums, normals: Normals, weights: _Weights) -> None:
         sums.to_W_enc -= 2.0 * np.einsum("cn,cdn->dn", fires, of_atoms)
 
 
-def _add_cubes(sums: Sums, cubes: Cubes, weights: _Weights) -> None:
-    W_enc, b_enc, W_dec, b_dec, penalty = weights
+def add_cubes(sums: Sums, cubes: Cubes, weights: Weights) -> None:
+    """Add what cubes contribute; of thresholds all but what moves with their planes."""
+    W_enc, b_enc, W_dec, b_dec, penalty, _ = weights
     n = len(b_enc)
     gram = W_dec @ W_dec.T
-    for probability, affine in _blocks(cubes, max(1, _PAIRS_AT_ONCE // (n * n))):
+    for probability, affine in blocks(cubes, max(1, _PAIRS_AT_ONCE // (n * n))):
         a = W_enc.T @ affine
         a[:, :, 0] += b_enc
-        own, own_applied, products, to_a = _pair_sums(a, probability, gram)
+        above = a
+        if isinstance(weights.threshold, np.ndarray):
+            above = a.copy()
+            above[:, :, 0] -= weights.threshold
+        own, own_applied, products, to_a = _pair_sums(a, above, probability, gram)
 
         sums.firing += probability @ own[:, :, 0, 0]
         sums.activation += probability @ own_applied[:, :, 0]
@@ -195,7 +205,7 @@ def _add_cubes(sums: Sums, cubes: Cubes, weights: _Weights) -> None:
         sums.to_W_enc += np.einsum("c,cdk,cik->di", probability, affine, to_a)
 
 
-def _blocks(cubes: Cubes, size: int) -> Iterator[tuple[Array, Array]]:
+def blocks(cubes: Cubes, size: int) -> Iterator[tuple[Array, Array]]:
     """Yield probabilities and affine maps of a few components at a time."""
     for start in range(0, len(cubes.probability), size):
         yield cubes.probability[start : start + size], cubes.affine[start : start + size]
@@ -210,17 +220,17 @@ class _PairSums(NamedTuple):
     to_a: Array
 
 
-def _pair_sums(a: Array, probability: Array, gram: Array) -> _PairSums:
+def _pair_sums(a: Array, above: Array, probability: Array, gram: Array) -> _PairSums:
     """Return what needs the moments of pairs, for any number of latents."""
     n = a.shape[1]
     if n <= _LATENTS_AT_ONCE:
-        return _block_sums(a, probability, gram)
+        return _block_sums(a, above, probability, gram)
     own = np.empty((*a.shape, a.shape[2]))
     sums = _PairSums(own, np.empty_like(a), np.empty((n, n)), np.zeros_like(a))
     starts = range(0, n, _LATENTS_AT_ONCE // 2)
     blocks = [np.arange(start, min(start + starts.step, n)) for start in starts]
     for block in blocks:
-        part = _block_sums(a[:, block], probability, gram[np.ix_(block, block)])
+        part = _block_sums(a[:, block], above[:, block], probability, gram[np.ix_(block, block)])
         sums.own[:, block] = part.own
         sums.own_applied[:, block] = part.own_applied
         sums.together[np.ix_(block, block)] = part.together
@@ -230,16 +240,16 @@ def _pair_sums(a: Array, probability: Array, gram: Array) -> _PairSums:
         # Of the moments of both, those within one block have been counted.
         between = gram[np.ix_(both, both)]
         between[:size, :size] = between[size:, size:] = 0.0
-        part = _block_sums(a[:, both], probability, between)
+        part = _block_sums(a[:, both], above[:, both], probability, between)
         sums.together[np.ix_(first, second)] = part.together[:size, size:]
         sums.together[np.ix_(second, first)] = part.together[size:, :size]
         sums.to_a[:, both] += part.to_a
     return sums
 
 
-def _block_sums(a: Array, probability: Array, gram: Array) -> _PairSums:
-    """Return the sums of latents whose pairs are few enough to be held at once."""
-    matrices = pair_moments(a)[:, :, triangle_index(a.shape[2])]
+def _block_sums(a: Array, above: Array, probability: Array, gram: Array) -> _PairSums:
+    """Return the sums of latents, which fire where `above` > 0, whose pairs fit in memory."""
+    matrices = pair_moments(above)[:, :, triangle_index(a.shape[2])]
     own = np.einsum("cirsi->cirs", matrices)
     applied = np.einsum("cirsj,csj->cirj", matrices, a.transpose(0, 2, 1).copy())
     return _PairSums(

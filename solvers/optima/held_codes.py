@@ -92,7 +92,7 @@ def held_code(law: Law, code: Code, objective: Objective, starts: Sequence[Sae] 
         ends += search.ends(own)
     least = min(ends, key=lambda end: end.solution.loss.total)
     found = least.solution
-    return search.best(ends, found.loss.total if least.proven else search.lower_bound(found.sae))
+    return search.best(ends, found.loss.total if least.proven else search.lower_bound(found.relu))
 
 
 def follow_code(law: Law, code: Code, objective: Objective, starts: Sequence[Sae]) -> HeldCode:
@@ -218,7 +218,7 @@ class _Search:
     def _is_best(self, end: _End) -> bool:
         """Tell whether the activations are the best ones, and b_dec the best for these."""
         arrays = law_arrays(self.law)
-        sae = end.solution.sae
+        sae = end.solution.relu
         found = expected_loss_and_gradient(self.law, sae, self.objective)
         size = float(np.sqrt(arrays.spread))
         return bool(

@@ -179,6 +179,7 @@ def landscape(
     check_choice("initialisation", initialisation, INITIALISATIONS)
     check_choice("dynamics", dynamics, DYNAMICS)
     objective.check_has_minimum()
+    objective.check_no_l0("a landscape")
     arrays = exact_arrays(law)
     problem = ScaledProblem.of(arrays, objective, n_latents)
     # First, for it refuses laws with too many symmetries.

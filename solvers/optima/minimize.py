@@ -20,6 +20,7 @@ from scipy import optimize
 
 from solvers.autoencoders.initialisation import initial_weights
 from solvers.autoencoders.objective import Objective
+from solvers.bounds.hard_threshold_bound import hard_threshold_bound
 from solvers.bounds.radial_bound import LowerBound, lower_bound
 from solvers.laws.arrays import law_arrays
 from solvers.losses.parameters import ScaledProblem
@@ -143,7 +144,11 @@ def minimize_loss(
     usual = STARTS[objective.reconstruction]
     least, most = search.least(usual), search.most(usual)
     try:
-        bound = lower_bound(law, objective, n_latents)
+        bound = (
+            hard_threshold_bound(law, objective)
+            if objective.l0
+            else lower_bound(law, objective, n_latents)
+        )
         for candidate in candidates:
             others.append(candidate)
             search.tell(len(others), len(others) + least)
@@ -246,7 +251,7 @@ def minimize_from(
         squared = problem.loss.objective.reconstruction == "squared"
         # With a gradient beyond the data's own size, or none, there is no rest nearby. Where
         # second derivatives are differences of gradients, they are worth it only to lead on.
-        led = problem.loss.law.in_plane_cells or (lead_on and largest > tolerance)
+        led = problem.loss.has_exact_hessian or (lead_on and largest > tolerance)
         if squared and dense and led and found.nit < max_iterations and largest < 1:
             rest = newton(problem.loss, on_manifold(problem.loss, vector))
             if lead_on and not (rest.settled or largest <= tolerance):

@@ -171,6 +171,7 @@ def train(
     """
     schedule = Schedule() if schedule is None else schedule
     check_whole("n_latents", n_latents, 1)
+    objective.check_no_l0("training")
     check_whole("instances", instances, 1)
     check_whole("seed", seed, 0)
     arrays = law_arrays(law)

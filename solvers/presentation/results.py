@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from solvers.autoencoders.architectures import JumpReluSae
 from solvers.autoencoders.autoencoder import Autoencoder
 from solvers.losses.expected_loss import ExpectedLoss
 from solvers.optima.optimum import OFTEN, Optimum
@@ -46,8 +47,10 @@ def optimum_document(optimum: Optimum) -> dict[str, Any]:
     """Return the keys of the command `optimum`: those of `loss` and more."""
     return {
         **loss_document(optimum.loss),
+        "architecture": optimum.sae.architecture,
         "decoder": optimum.decoder,
         "b_dec": optimum.sae.b_dec.tolist(),
+        **_threshold_document(optimum.sae),
         "lower_bound": optimum.lower_bound,
         "lower_bound_error": optimum.lower_bound_error,
         "gap": optimum.gap,
@@ -59,6 +62,10 @@ def optimum_document(optimum: Optimum) -> dict[str, Any]:
         ],
         **certainty_document(optimum),
     }
+
+
+def _threshold_document(sae: Autoencoder) -> dict[str, Any]:
+    return {"threshold": sae.threshold.tolist()} if isinstance(sae, JumpReluSae) else {}
 
 
 def certainty_document(optimum: Optimum) -> dict[str, Any]:
@@ -118,10 +125,14 @@ def loss_text(loss: ExpectedLoss, sae: Autoencoder) -> str:
     """Return the parts of a loss as lines, with the convention and the reader's notes."""
     objective = loss.objective
     weight = "‖d_i‖ f_i" if objective.sparsity == "decoder-norm" else "f_i"
+    charged = f"{objective.l1:g} · E Σ {weight}"
+    if objective.l0:
+        fires = f"{objective.l0:g} · l0"
+        charged = f"{charged} + {fires}" if objective.l1 else fires
     rows = [
         ("total", loss.total, ""),
         ("reconstruction", loss.reconstruction, _RECONSTRUCTIONS[objective.reconstruction]),
-        ("sparsity", loss.sparsity, f"{objective.l1:g} · E Σ {weight}"),
+        ("sparsity", loss.sparsity, charged),
         ("weight decay", loss.weight_decay, f"{objective.weight_decay:g} · (‖W_enc‖² + ‖W_dec‖²)"),
         ("l1", loss.l1, "E Σ f_i"),
         ("l0", loss.l0, "latents that fire, on average"),
@@ -132,6 +143,8 @@ def loss_text(loss: ExpectedLoss, sae: Autoencoder) -> str:
         lines = [f"{name:<16}{value:<22.6g}{note}".rstrip() for name, value, note in rows]
         lines.insert(1, standard_error_text(loss))
     lines.append("firing          " + "  ".join(f"{p:.6g}" for p in loss.firing))
+    if isinstance(sae, JumpReluSae):
+        lines.append("threshold       " + "  ".join(f"{height:.6g}" for height in sae.threshold))
     lines.append("‖d_i‖           " + "  ".join(f"{norm:.6g}" for norm in sae.decoder_norms))
     if loss.reason:
         lines.append(f"infinite: {loss.reason}")

@@ -167,8 +167,8 @@ class ExplorePoint:
         )
         if random.interrupted:
             raise KeyboardInterrupt
-        polished = [polish(law, _widened(code.sae, width), objective) for code in held.values()]
-        ends = [random.sae, *(end.sae for end in polished)]
+        polished = [polish(law, _widened(code.relu, width), objective) for code in held.values()]
+        ends = [random.relu, *(end.relu for end in polished)]
         ends += _from_points(law, width, objective, family.starts, seed)
         totals = [start.total for start in random.starts]
         totals += [expected_loss(law, sae, objective).total for sae in ends[1:]]
@@ -193,7 +193,7 @@ class ExplorePoint:
             optimum_bound=random.lower_bound - random.lower_bound_error,
             unsure=(),
         )
-        known = Known(point, optimum, found, {name: code.sae for name, code in held.items()})
+        known = Known(point, optimum, found, {name: code.relu for name, code in held.items()})
         return replace(known, point=_judged(point, doubtful, found, rounding)).document()
 
 
@@ -218,7 +218,7 @@ class AskNeighbours:
                 continue
             followed = follow_code(law, code, objective, starts)
             if not _is_found(losses[code.name], followed.loss.total, rounding):
-                losses[code.name], saes[code.name] = followed.loss.total, followed.sae
+                losses[code.name], saes[code.name] = followed.loss.total, followed.relu
         optimum, total, found = known.optimum, point.optimum, known.found
         totals = []
         for other in neighbours:

@@ -169,7 +169,7 @@ def study(setting: Setting, samples: int, best: float) -> Row:
         end = polish(law, sae, objective)
         totals.append(loss.total)
         gaps.append(loss.total - end.total)
-        basins[outcome(end.sae, end.total, best, end.firing)] += 1
+        basins[outcome(end.relu, end.total, best, end.firing)] += 1
         for atom, firing in zip(sae.W_dec, loss.firing, strict=True):
             if firing > 0:
                 angle = np.degrees(np.arctan2(*np.abs(atom)))
@@ -267,7 +267,7 @@ def outside(manifest: Path) -> str:
         sae = with_finite_loss(law, trained, objective)
         now = expected_loss(law, sae, objective)
         end = polish(law, sae, objective)
-        kind = outcome(end.sae, end.total, optima[name], end.firing)
+        kind = outcome(end.relu, end.total, optima[name], end.firing)
         axis = np.array(entry["law"]["embedding"][0], dtype=np.float64)
         angles = angles_off_the_axes(sae.W_dec[np.array(now.firing) > 0], axis)
         lines.append(

@@ -78,7 +78,7 @@ def _decayed() -> tuple[Sae, tuple[float, ...]]:
     objective = Objective(float(SAMPLE_L1), decoder="free", weight_decay=float(SAMPLE_DECAY))
     best = minimize_loss(preset("shared"), 4, objective, Search(16, limit=16))
     means = piecewise_parts(law_arrays(preset("shared")), best.sae).activation
-    return best.sae, tuple(float(mean) for mean in means)
+    return best.relu, tuple(float(mean) for mean in means)
 
 
 def _imbalance(settings: tuple[Any, ...], values: Values) -> float:
