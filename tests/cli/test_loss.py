@@ -70,7 +70,7 @@ BAD = [
     (["shared", "{dir}/none.npz", "--l1", "0.1"], "none.npz: no such file"),
     (["shared", "{dir}/cut.npz", "--l1", "0.1"], "cut.npz: expected an .npz file"),
     (["shared", GATED, "--l1", "0.1", "--reconstruction", "relative"], "for a Gated SAE"),
-    (["shared", "{w}"], "the following arguments are required: --l1"),
+    (["shared", "{w}"], "--l1: expected λ, the coefficient of the penalty"),
     (["shared", "{w}", "--l1", "-0.1"], "--l1: expected a finite number ≥ 0, got -0.1"),
     (["shared", "{w}", "--l1", "nan"], "--l1: expected a finite number ≥ 0, got nan"),
     (["shared", "{w}", "--l1", "x"], "argument --l1: invalid float value: 'x'"),

@@ -200,7 +200,7 @@ def test_a_law_without_features_is_refused() -> None:
         to_saelens(Law((part,), "point", features))
 
 
-@pytest.mark.parametrize("name", ["independent", "normal", "remainder", "one-hot sets"])
+@pytest.mark.parametrize("name", ["independent", "normal", "one-hot sets"])
 def test_sae_lens_that_is_not_installed(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     for module in ("sae_lens", "sae_lens.synthetic"):
         monkeypatch.setitem(sys.modules, module, None)

@@ -214,11 +214,12 @@ def _uniform(chosen: tuple[int, ...], sizes: Sequence[Magnitude]) -> int:
 
 def _grown(activity: _Activity, unit: Unit) -> Iterator[tuple[tuple[int, ...], sympy.Expr]]:
     """Yield what becomes of the active sets by one more unit."""
+    outcomes = unit.outcomes
     for chosen, probability in activity.items():
         if unit.parent is not None and unit.parent not in chosen:
             yield chosen, probability
         else:
-            for more, chance in unit.outcomes:
+            for more, chance in outcomes:
                 yield chosen + more, probability * chance
 
 

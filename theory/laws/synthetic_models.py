@@ -15,6 +15,7 @@ import json
 import math
 import struct
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,9 @@ _MOST_BYTES = 2**26
 _HEADER = struct.Struct("<Q")
 _FORMATS = {"F64": "d", "F32": "f", "F16": "e"}
 _PRECISE = 17
+# Levels of a hierarchy; and digits of a fraction, and what is left of a longer one.
+_DEEPEST = 100
+_LONGEST, _DIGITS = 90, 40
 
 
 def is_synthetic_model(folder: Path) -> bool:
@@ -81,6 +85,9 @@ def synthetic_model_law(folder: Path) -> dict[str, Any]:
         law |= _Tree(firing, magnitudes[1]).read(roots)
     elif config.get("hierarchy") is not None:
         raise InputError(HIERARCHY, "this file, for the configuration has a hierarchy")
+    if config.get("correlation") is not None and "correlation_factor" not in tensors:
+        hint = "the configuration has a correlation"
+        raise InputError(f"{TENSORS}: correlation_factor", "this tensor", hint=hint)
     if "correlation_factor" in tensors:
         factor = _shaped(tensors, "correlation_factor", (count, -1))
         law["correlation"] = [
@@ -110,6 +117,8 @@ class _Tree:
 
     def _node(self, node: object, parent: int | None, where: str) -> int | None:
         """Read a node and what is below it; return its feature."""
+        if where.count(".children") > _DEEPEST:
+            raise InputError(HIERARCHY, f"a tree of at most {_DEEPEST} levels")
         if not isinstance(node, Mapping):
             raise InputError(where, "a node, an object", node)
         feature = self._feature(node, where)
@@ -156,7 +165,7 @@ class _Tree:
                 more = [sympy.S.Zero] + [q * p for q in others]
                 others = [a + b for a, b in zip(stay, more, strict=True)]
             stays = sum(q / (1 + m) for m, q in enumerate(others))
-            self.firing[feature] = chances[place] * stays
+            self.firing[feature] = _not_too_long(chances[place] * stays)
         self.exclusive.append(sorted(group))
 
 
@@ -192,7 +201,7 @@ def _magnitudes(config: Mapping[str, Any], key: str, default: int, count: int) -
     return [exact_number(float(size.evalf(_PRECISE)), name) for size in grown]
 
 
-def _tensors(path: Path) -> dict[str, tuple[tuple[int, ...], list[float], str]]:
+def _tensors(path: Path) -> dict[str, tuple[tuple[int, ...], bytes, str]]:
     """Return the tensors of a safetensors file, read without its library, for theory has none."""
     if not path.is_file():
         raise InputError(path.name, "this file beside the others")
@@ -211,10 +220,10 @@ def _tensors(path: Path) -> dict[str, tuple[tuple[int, ...], list[float], str]]:
                 continue
             shape = tuple(int(length) for length in entry["shape"])
             first, last = (start + int(offset) for offset in entry["data_offsets"])
-            found[name] = shape, _numbers(raw[first:last], entry["dtype"], name), entry["dtype"]
-            if len(found[name][1]) != sympy.prod(shape) or not start <= first <= last <= len(raw):
+            if not start <= first <= last <= len(raw):
                 raise damaged
-    except (ValueError, KeyError, TypeError, AttributeError, struct.error, RecursionError):
+            found[name] = shape, raw[first:last], str(entry["dtype"])
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         raise damaged from None
     return found
 
@@ -231,12 +240,16 @@ def _numbers(raw: bytes, dtype: str, name: str) -> list[float]:
 
 
 def _shaped(
-    tensors: Mapping[str, tuple[tuple[int, ...], list[float], str]],
+    tensors: Mapping[str, tuple[tuple[int, ...], bytes, str]],
     name: str,
     shape: tuple[int, ...],
 ) -> list[Any]:
     """Return a tensor as exact numbers, each the shortest decimal that is the same float."""
-    given, numbers, dtype = tensors[name]
+    given, raw, dtype = tensors[name]
+    numbers = _numbers(raw, dtype, name)
+    if len(numbers) != math.prod(given):
+        hint = "it is damaged or cut off"
+        raise InputError(f"{TENSORS}: {name}", f"numbers of shape {given}", hint=hint)
     fits = len(given) == len(shape) and all(
         b in (-1, a) for a, b in zip(given, shape, strict=True)
     )
@@ -251,11 +264,28 @@ def _shaped(
 
 
 def _shortest(x: float, dtype: str) -> float | str:
-    code = _FORMATS.get(dtype)
-    if code in (None, "d") or not math.isfinite(x):
+    if dtype == "F64" or not math.isfinite(x):
         return x
     for digits in range(1, 10):
         text = f"{x:.{digits}g}"
-        if struct.unpack(code, struct.pack(code, float(text)))[0] == x:
-            return text
+        with suppress(OverflowError):
+            if _rounded(float(text), dtype) == x:
+                return text
     return x
+
+
+def _rounded(x: float, dtype: str) -> float:
+    """Return the nearest number of a format."""
+    if dtype != "BF16":
+        code = _FORMATS[dtype]
+        nearest: float = struct.unpack(code, struct.pack(code, x))[0]
+        return nearest
+    (bits,) = struct.unpack("<I", struct.pack("<f", x))
+    upper = (bits + 0x7FFF + (bits >> 16 & 1)) >> 16 << 16
+    return float(struct.unpack("<f", struct.pack("<I", upper & 0xFFFFFFFF))[0])
+
+
+def _not_too_long(chance: sympy.Expr) -> sympy.Expr:
+    """Return a number as it is, or of 40 digits if its fraction is beyond what law files take."""
+    digits = max(len(str(chance.p)), len(str(chance.q)))
+    return chance if digits < _LONGEST else exact_number(str(chance.evalf(_DIGITS)), "firing")
