@@ -50,6 +50,8 @@ if TYPE_CHECKING:
     from theory.losses.closed_forms import (
         tie_probability_for_every_l1 as tie_probability_for_every_l1,
     )
+    from theory.losses.hard_thresholds import hard_threshold_loss as hard_threshold_loss
+    from theory.losses.hard_thresholds import hard_threshold_tie as hard_threshold_tie
     from theory.losses.radial_bound import radial_bound as radial_bound
     from theory.two_features.phases import OptimalPair as OptimalPair
     from theory.two_features.phases import optimal_pair as optimal_pair
@@ -72,6 +74,7 @@ _HOMES = {
     "theory.laws.moments": "covariance mean principal_components",
     "theory.laws.presets": "preset shared_amplitudes",
     "theory.losses.attained_bound": "bound_attained_from",
+    "theory.losses.hard_thresholds": "hard_threshold_loss hard_threshold_tie",
     "theory.losses.closed_forms": (
         "frame_loss_for_every_l1 orthogonal_frame_loss tie_probability_for_every_l1"
     ),

@@ -2,8 +2,8 @@
 
 Imports nothing of this package; every room may import it. Public names: `AMPLITUDE`,
 `check_choice`, `check_fields`, `check_list`, `check_type`, `check_whole`, `checked`,
-`COEFFICIENT`, `CUBE`, `exact_number`, `GAIN`, `hold_at`, `InputError`, `L1`, `label`,
-`late_names`, `looks_like_path`, `MAGNITUDE_CORRELATION`, `MEAN_AMPLITUDE`, `MEAN_COST`,
+`COEFFICIENT`, `CUBE`, `exact_number`, `GAIN`, `HEIGHT`, `hold_at`, `InputError`, `L0`, `L1`,
+`label`, `late_names`, `looks_like_path`, `MAGNITUDE_CORRELATION`, `MEAN_AMPLITUDE`, `MEAN_COST`,
 `MissingFileError`, `MissingPackageError`, `NORM`, `Number`, `number_rows`, `one_of`,
 `ONEHOT_PROBABILITY`, `PAIRS`, `parse_json`, `PHI`, `plain`, `POINT_AMPLITUDE`, `positive_between`,
 `RADIUS`, `read_json`, `read_text`, `SAMPLES`, `SIGN_CORRELATION`, `sign_of`, `Signs`,

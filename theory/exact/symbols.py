@@ -21,6 +21,9 @@ THETA: Final = sympy.Symbol("theta", real=True)
 PHI: Final = sympy.Symbol("phi", real=True)
 #: Coefficient λ of the l1 penalty.
 L1: Final = sympy.Symbol("lambda", positive=True)
+#: Coefficient λ₀ of the latents that fire, and its root τ, the height of a hard threshold.
+L0: Final = sympy.Symbol("lambda_0", positive=True)
+HEIGHT: Final = sympy.Symbol("tau", positive=True)
 #: Norm r = ‖x‖ of a data point, or its length along a ray.
 RADIUS: Final = sympy.Symbol("r", positive=True)
 #: Coefficient of a latent before both layers (the reading "through both layers").

@@ -96,18 +96,30 @@ def orthogonal_frame_loss(code: Code, law: Law, witness: Witness | None = None) 
     lambda*(sqrt(2)*lambda**2 - 12*lambda + 24*sqrt(2))/48
     """
     h = soft_threshold()
-    return _over_frame(frame_axes(code), law, witness, h.loss_below, h.loss_above)
+    return over_frame(frame_axes(code), law, witness, h.loss_below, h.loss_above, h.threshold)
 
 
-def _over_frame(
+def over_frame(
     axes: Sequence[Atom],
     law: Law,
     witness: Witness | None,
     below: sympy.Expr,
     above: sympy.Expr,
+    threshold: sympy.Expr,
 ) -> Expectation:
-    """Return Σ_k E φ(|u_k·x|), φ(r) = below up to the threshold, even in r, and above beyond."""
-    threshold = soft_threshold().threshold
+    """Return Σ_k E φ(|u_k·x|), φ(r) = below up to the threshold, even in r, and above beyond.
+
+    Examples
+    --------
+    E min(x1², 1/4) + E min(x2², 1/4) on the second data set, each 1/24 + 1/8:
+
+    >>> from theory.codes.code import axis_aligned
+    >>> from theory.laws.presets import preset
+    >>> half = sympy.Rational(1, 2)
+    >>> axes = frame_axes(axis_aligned())
+    >>> over_frame(axes, preset("independent"), None, RADIUS**2, half**2, half).value
+    1/3
+    """
     total, conditions = sympy.Integer(0), frozenset[sympy.Expr]()
     for axis in axes:
         total += expectation(law, partial(_along, below, axis))
@@ -313,5 +325,5 @@ def shrinkage(code: Code, law: Law, witness: Witness) -> Expectation:
     >>> sympy.simplify(left - (sympy.sqrt(2) - L1 / 2) ** 3 / (3 * sympy.sqrt(2)))
     0
     """
-    kept = soft_threshold().activation ** 2
-    return _over_frame(frame_axes(code), law, witness, sympy.S.Zero, kept)
+    h = soft_threshold()
+    return over_frame(frame_axes(code), law, witness, sympy.S.Zero, h.activation**2, h.threshold)
