@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from solvers.losses.training_loss import TrainingLoss as TrainingLoss
     from solvers.losses.training_loss import training_loss as training_loss
     from solvers.optima.best_known import best_known as best_known
+    from solvers.optima.jump_relu import minimize_jump_loss as minimize_jump_loss
     from solvers.optima.landscape import Landscape as Landscape
     from solvers.optima.landscape import StationaryPoint as StationaryPoint
     from solvers.optima.landscape import landscape as landscape
@@ -76,6 +77,8 @@ if TYPE_CHECKING:
     from theory.exact.errors import InputError as InputError
 
 _HOMES = {
+    "solvers.autoencoders.architectures": "JumpReluSae",
+    "solvers.optima.jump_relu": "minimize_jump_loss",
     "solvers.autoencoders.architectures": "GatedSae JumpReluSae TopKSae",
     "solvers.autoencoders.autoencoder": "Autoencoder Origin Sae",
     "solvers.autoencoders.checkpoints.load": "find_checkpoints load_checkpoint load_checkpoints",
