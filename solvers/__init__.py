@@ -77,7 +77,6 @@ if TYPE_CHECKING:
     from theory.exact.errors import InputError as InputError
 
 _HOMES = {
-    "solvers.autoencoders.architectures": "JumpReluSae",
     "solvers.optima.jump_relu": "minimize_jump_loss",
     "solvers.autoencoders.architectures": "GatedSae JumpReluSae TopKSae",
     "solvers.autoencoders.autoencoder": "Autoencoder Origin Sae",
