@@ -16,6 +16,7 @@ from theory.laws.law import Law
 Array = NDArray[np.float64]
 
 _PLANE_CELLS = "points, segments and parallelograms only"
+_REFUSED = "refused: laws of few enough active sets only"
 
 
 class Reduction(NamedTuple):
@@ -104,7 +105,7 @@ def describe(law: Law) -> LawDescription:
         law,
         features,
         firing,
-        float(firing.sum()) if law.active else None,
+        float(firing.sum()) if law.active or law.remainder is not None else None,
         float(firing @ _below_zero(law, len(features))),
         mean,
         covariance,
@@ -157,7 +158,9 @@ def _below_zero(law: Law, count: int) -> Array:
 
 def _reductions(law: Law, arrays: LawArrays) -> tuple[Reduction, ...]:
     exact, plane = arrays.exact, arrays.in_plane_cells
-    cells = "cell by cell" if plane else f"not: {_PLANE_CELLS}"
+    cells = "cell by cell" if plane else f"refused: {_PLANE_CELLS}"
+    if not exact:
+        cells = "with a standard error" if plane else cells
     certified = exact and not arrays.normals and arrays.dimension == 2
     found = "moments of pairs"
     if law.remainder is not None:
@@ -172,12 +175,14 @@ def _reductions(law: Law, arrays: LawArrays) -> tuple[Reduction, ...]:
             "moments on boundaries" if plane else "central differences of the gradient",
         ),
         Reduction("radial bound", plane and exact, bound),
-        Reduction("best activations", plane and exact, cells),
+        Reduction("best activations", plane and exact, cells if exact else _REFUSED),
         Reduction("relative loss", plane and exact, cells),
         Reduction("TopK and Gated SAEs", plane and exact, cells),
         Reduction(
             "certificate",
             certified,
-            "over all dictionaries" if certified else "not: planar and not normal only",
+            "over all dictionaries"
+            if certified
+            else "refused: planar laws without normal magnitudes only",
         ),
     )

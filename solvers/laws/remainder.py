@@ -95,10 +95,11 @@ class FiringRule:
 
 
 @lru_cache(maxsize=16)
-def drawn_remainder(law: Law) -> tuple[tuple[float, ...], tuple[Array, ...]]:
+def drawn_remainder(law: Law, fresh: bool = False) -> tuple[tuple[float, ...], tuple[Array, ...]]:
     """Return for each replicate what a point weighs, and its points (N, d).
 
-    The weights of all replicates sum to the remainder's probability.
+    Fresh ones are of other scramblings: weights have not been fitted to them. The weights of all
+    replicates sum to the remainder's probability.
 
     Raises
     ------
@@ -117,7 +118,7 @@ def drawn_remainder(law: Law) -> tuple[tuple[float, ...], tuple[Array, ...]]:
         raise InputError("features", limit, wide)
     count = min(POINTS, 2 ** int(np.log2(_COORDINATES / wide / REPLICATES)))
     own = {np.isin(np.arange(len(directions)), chosen).tobytes() for chosen in law.active}
-    seeds = np.random.SeedSequence(_SEED).spawn(REPLICATES)
+    seeds = np.random.SeedSequence(_SEED + fresh).spawn(REPLICATES)
     weights, points = [], []
     for seed in seeds:
         sobol = qmc.Sobol(rule.coordinates, rng=np.random.default_rng(seed))

@@ -32,6 +32,9 @@ from theory.laws.law import Law
 
 Array = NDArray[np.float64]
 
+# Probabilities that are known to so much are exact to rounding.
+_EXACT = 1e-12
+
 
 @dataclass(frozen=True, kw_only=True)
 class ExpectedLoss:
@@ -59,6 +62,8 @@ class ExpectedLoss:
         Why the total is infinite; "" if it is not.
     standard_error : float
         Of the total; 0 if it is exact. See `solvers.losses.standard_error`.
+    probability_error : float
+        How far the law's own probabilities may be from what they stand for.
     """
 
     total: float
@@ -71,11 +76,12 @@ class ExpectedLoss:
     objective: Objective
     reason: str = ""
     standard_error: float = 0.0
+    probability_error: float = 0.0
 
     @property
     def exact(self) -> bool:
         """Whether the figures are exact to rounding."""
-        return self.standard_error == 0
+        return self.standard_error == 0 and self.probability_error <= _EXACT
 
     def __sub__(self, other: "ExpectedLoss") -> float:
         """Return the difference of the totals.
@@ -134,7 +140,11 @@ def expected_loss(law: Law, sae: Autoencoder, objective: Objective) -> ExpectedL
     if isinstance(sae, Sae):
         return expected_loss_and_gradient(law, sae, objective).loss
     loss = _without_gradient(_arrays_for(law, sae), sae, objective)
-    return replace(loss, standard_error=standard_error(law, sae, objective))
+    return replace(
+        loss,
+        standard_error=standard_error(law, sae, objective),
+        probability_error=float(law.probability_error),
+    )
 
 
 @checked
@@ -226,7 +236,8 @@ def expected_loss_and_gradient(law: Law, sae: Sae, objective: Objective) -> Loss
         firing=tuple(float(p) for p in parts.firing),
         objective=objective,
         reason=reason,
-        standard_error=standard_error(law, sae, objective),
+        standard_error=0.0 if reason else standard_error(law, sae, objective),
+        probability_error=float(law.probability_error),
     )
     return LossAndGradient(loss, gradient)
 

@@ -6,11 +6,12 @@ remainder's probability,
 
     standard error = p √( Σ_r (L_r - L̄)² / (R (R - 1)) ).
 
-Weights that were chosen on the same points are a little better there than elsewhere; that is not
-in it.
+Weights that were fitted to the same points are better there than elsewhere; that is not in it, and
+`fresh_loss` says how much it is.
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,6 +19,18 @@ from solvers.autoencoders.autoencoder import Autoencoder
 from solvers.autoencoders.objective import Objective
 from solvers.laws.remainder import drawn_remainder
 from theory.laws.law import Law
+
+
+class FreshLoss(NamedTuple):
+    """What weights cost on points that they were not fitted to.
+
+    Parameters
+    ----------
+    total, standard_error : float
+    """
+
+    total: float
+    standard_error: float
 
 
 def standard_error(law: Law, sae: Autoencoder, objective: Objective) -> float:
@@ -30,11 +43,34 @@ def standard_error(law: Law, sae: Autoencoder, objective: Objective) -> float:
     >>> standard_error(load_law("shared"), frame_sae(0.0), Objective(l1=0.1))
     0.0
     """
+    return 0.0 if law.remainder is None else _on_points(law, sae, objective, False)[1]
+
+
+def fresh_loss(law: Law, sae: Autoencoder, objective: Objective, total: float) -> FreshLoss | None:
+    """Return the loss with other points in place of those behind a total; None if it is exact.
+
+    Examples
+    --------
+    >>> from solvers.autoencoders.frames import frame_sae
+    >>> from theory import load_law
+    >>> fresh_loss(load_law("shared"), frame_sae(0.0), Objective(l1=0.1), 0.1) is None
+    True
+    """
     if law.remainder is None:
-        return 0.0
+        return None
+    there, _ = _on_points(law, sae, objective, False)
+    here, error = _on_points(law, sae, objective, True)
+    return FreshLoss(total + here - there, error)
+
+
+def _on_points(
+    law: Law, sae: Autoencoder, objective: Objective, fresh: bool
+) -> tuple[float, float]:
+    """Return the remainder's part of the loss, and its standard error."""
+    assert law.remainder is not None
     weights = objective.latent_weights(sae.W_dec)
     means = []
-    for x in drawn_remainder(law)[1]:
+    for x in drawn_remainder(law, fresh)[1]:
         f = sae.activations(x)
         residual = f @ sae.W_dec + sae.b_dec - x
         squared = np.einsum("nd,nd->n", residual, residual)
@@ -43,5 +79,6 @@ def standard_error(law: Law, sae: Autoencoder, objective: Objective) -> float:
             squared = np.divide(squared, norm, out=np.zeros_like(norm), where=norm > 0)
         charged = objective.l1 * (f @ weights) + objective.l0 * (f > 0).sum(axis=1)
         means.append(float(np.mean(squared + charged)))
+    share = float(law.remainder.probability)
     spread = np.std(means, ddof=1) / math.sqrt(len(means))
-    return float(law.remainder.probability) * float(spread)
+    return share * float(np.mean(means)), share * float(spread)

@@ -23,6 +23,7 @@ from solvers.laws.arrays import law_arrays
 from solvers.losses.expected_loss import jump_loss_parts
 from solvers.losses.parameters import LossOfVector, ScaledProblem
 from solvers.losses.solution import Solution, zero_code
+from solvers.losses.standard_error import fresh_loss
 from solvers.optima.optimum import Optimum, Start
 from solvers.optima.search import Search
 from solvers.runtime.arguments import check_type, check_whole, checked
@@ -128,7 +129,7 @@ def minimize_jump_loss(
     >>> best = minimize_jump_loss(load_law("shared"), 4, Objective(l1=0, l0=0.1),
     ...                           Search(starts=2, limit=2))
     >>> round(best.total, 9), best.attained
-    (0.085092880, True)
+    (0.08509288, True)
     """
     check_whole("n_latents", n_latents, 1)
     check_type("objective", objective, Objective)
@@ -160,8 +161,10 @@ def minimize_jump_loss(
     first = next(i for i in order if not ends[i][0].total > best + _ALIKE * abs(best))
     codes = len(named)
     found = f"from the {named[first][0]} code" if first < codes else f"best of {least} starts"
+    solution = Solution.of(law, _in_units_of_data(problem, ends[first][1]), objective)
     return Optimum(
-        solution=Solution.of(law, _in_units_of_data(problem, ends[first][1]), objective),
+        solution=solution,
+        fresh=fresh_loss(law, solution.sae, objective, solution.loss.total),
         found=found,
         converged=ends[first][0].converged,
         bound=hard_threshold_bound(law, objective),

@@ -25,6 +25,7 @@ from solvers.bounds.radial_bound import LowerBound, lower_bound
 from solvers.laws.arrays import law_arrays
 from solvers.losses.parameters import ScaledProblem
 from solvers.losses.solution import Solution, zero_code
+from solvers.losses.standard_error import fresh_loss
 from solvers.optima.descent import newton, on_manifold, settle
 from solvers.optima.optimum import Optimum, Start
 from solvers.optima.search import Search
@@ -139,6 +140,7 @@ def minimize_loss(
             solution=first.solution, found=first.found, converged=first.converged, bound=bound,
             nothing=nothing, starts=tuple(ends[index][0] for index in order),
             seed=int(search.seed), interrupted=interrupted,
+            fresh=fresh_loss(law, first.solution.sae, objective, first.solution.loss.total),
         )  # fmt: skip
 
     usual = STARTS[objective.reconstruction]

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 from solvers.bounds.radial_bound import LowerBound
 from solvers.losses.solution import Solved
+from solvers.losses.standard_error import FreshLoss
 from theory.exact.errors import InputError
 
 #: A lower bound is attained if no more than this share of what can be gained is left.
@@ -63,6 +64,9 @@ class Optimum(Solved):
     seed : int
     interrupted : bool
         Whether the search was stopped before it had made the starts it was asked for.
+    fresh : FreshLoss or None
+        Where points stand for a part of the law, the loss on points that the weights were not
+        fitted to.
     """
 
     found: str
@@ -72,6 +76,7 @@ class Optimum(Solved):
     starts: tuple[Start, ...]
     seed: int
     interrupted: bool = False
+    fresh: FreshLoss | None = None
 
     @property
     def reconstruction(self) -> float:

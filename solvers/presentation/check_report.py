@@ -96,7 +96,8 @@ def losses_of(check: CrossCheck) -> list[tuple[str, float, str]]:
         meaning = "its own atoms and b_dec with the best activations"
         rows.append(("best activations", check.best_activations, meaning))
     if check.optimum is not None:
-        meaning = f"no SAE of this width is below it: {check.optimum.lower_bound_by}"
+        of = " on these points" if check.loss.standard_error else ""
+        meaning = f"no SAE of this width is below it{of}: {check.optimum.lower_bound_by}"
         rows.append(("lower bound", check.optimum.lower_bound, meaning))
     return rows
 
@@ -190,8 +191,9 @@ def check_text(check: CrossCheck) -> str:
         f"verdict          {VERDICTS[check.verdict]}",
         "",
     ]
+    shown = "{:.6g}".format if check.loss.standard_error else number_text
     lines += [
-        f"{name:<17}{number_text(value):<19}{meaning}" for name, value, meaning in losses_of(check)
+        f"{name:<17}{shown(value):<19}{meaning}" for name, value, meaning in losses_of(check)
     ]
     lines.append("")
     for sentence in check.sentences:

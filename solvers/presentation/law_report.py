@@ -15,6 +15,7 @@ Array = NDArray[np.float64]
 MOST_ROWS = 24
 # Variances that differ by less, relative to the largest, are equal.
 _EQUAL = 1e-12
+_ROUNDING = 1e-12
 
 
 def law_document(found: LawDescription) -> dict[str, Any]:
@@ -29,6 +30,7 @@ def law_document(found: LawDescription) -> dict[str, Any]:
     (0.25, {'features': [0], 'probability': 0.25, 'exactly': '1/4', 'random_magnitudes': 0})
     """
     law = found.law
+    exactly = float(law.probability_error) <= _ROUNDING
     sizes = [len(group) for group in law.features]
     starts = [sum(sizes[:j]) for j in range(len(sizes))]
     return {
@@ -44,7 +46,7 @@ def law_document(found: LawDescription) -> dict[str, Any]:
             {
                 "features": list(chosen),
                 "probability": float(part.probability),
-                "exactly": str(part.probability),
+                "exactly": str(part.probability) if exactly else None,
                 "random_magnitudes": random_magnitudes(law, c),
             }
             for c, (chosen, part) in enumerate(zip(law.active, law.components, strict=False))

@@ -39,6 +39,7 @@ def loss_document(loss: ExpectedLoss) -> dict[str, Any]:
         "firing": list(loss.firing),
         "exact": loss.exact,
         "standard_error": loss.standard_error,
+        "probability_error": loss.probability_error,
         **({"infinite": loss.reason} if loss.reason else {}),
     }
 
@@ -54,6 +55,7 @@ def optimum_document(optimum: Optimum) -> dict[str, Any]:
         "lower_bound": optimum.lower_bound,
         "lower_bound_error": optimum.lower_bound_error,
         "gap": optimum.gap,
+        **({} if optimum.fresh is None else {"fresh": optimum.fresh._asdict()}),
         "converged": optimum.converged,
         "interrupted": optimum.interrupted,
         "starts": [
@@ -137,7 +139,7 @@ def loss_text(loss: ExpectedLoss, sae: Autoencoder) -> str:
         ("l1", loss.l1, "E Σ f_i"),
         ("l0", loss.l0, "latents that fire, on average"),
     ]
-    if loss.exact:
+    if not loss.standard_error:
         lines = [f"{name:<16}{value:<22.15g}{note}".rstrip() for name, value, note in rows]
     else:
         lines = [f"{name:<16}{value:<22.6g}{note}".rstrip() for name, value, note in rows]
@@ -146,6 +148,8 @@ def loss_text(loss: ExpectedLoss, sae: Autoencoder) -> str:
     if isinstance(sae, JumpReluSae):
         lines.append("threshold       " + "  ".join(f"{height:.6g}" for height in sae.threshold))
     lines.append("‖d_i‖           " + "  ".join(f"{norm:.6g}" for norm in sae.decoder_norms))
+    if not loss.standard_error and not loss.exact:
+        lines.append(f"note: the law's probabilities are known to {loss.probability_error:.1g}")
     if loss.reason:
         lines.append(f"infinite: {loss.reason}")
     lines += [f"note: {note}" for note in sae.notes]
@@ -153,8 +157,9 @@ def loss_text(loss: ExpectedLoss, sae: Autoencoder) -> str:
 
 
 def plus_minus(loss: ExpectedLoss) -> str:
-    """Return ", ± its standard error" of a loss that is not exact, else nothing."""
-    return "" if loss.exact else f", ± {loss.standard_error:.2g} (standard error, not exact)"
+    """Return ", ± its standard error" of a loss that has one, else nothing."""
+    error = loss.standard_error
+    return f", ± {error:.2g} (standard error, not exact)" if error else ""
 
 
 def standard_error_text(loss: ExpectedLoss) -> str:
@@ -180,7 +185,7 @@ def optimum_text(optimum: Optimum) -> str:
     totals = [start.total for start in optimum.starts]
     converged = sum(start.converged for start in optimum.starts)
     worst = f", worst {max(totals):.6g}" if totals else ""
-    digits, on_points = (15, "") if optimum.loss.exact else (6, " on these points")
+    digits, on_points = (6, " on these points") if optimum.loss.standard_error else (15, "")
     lines = [
         loss_text(optimum.loss, optimum.sae),
         f"{'lower bound':<16}{optimum.lower_bound:<22.{digits}g}no SAE of this width has a "
@@ -188,6 +193,7 @@ def optimum_text(optimum: Optimum) -> str:
         f"{'gap':<16}{max(optimum.gap, 0.0):<22.3g}total - lower bound, of "
         f"{optimum.attainable:.3g} that can be gained at most",
         f"{'found':<16}{optimum.found}",
+        *_fresh_text(optimum),
         f"starts          {len(totals)}: {converged} converged, {optimum.hits} reached this loss"
         f"{worst}",
         *wrapped(f"{'sure':<16}", certainty_text(optimum), 16),
@@ -206,6 +212,13 @@ def optimum_text(optimum: Optimum) -> str:
     if optimum.interrupted:
         lines.append("interrupted: this is the best of the starts that were finished")
     return "\n".join(lines)
+
+
+def _fresh_text(optimum: Optimum) -> list[str]:
+    if optimum.fresh is None:
+        return []
+    total, error = optimum.fresh
+    return [f"{'elsewhere':<16}{total:.6g} ± {error:.2g}, on points it was not fitted to"]
 
 
 def certainty_text(optimum: Optimum) -> str:

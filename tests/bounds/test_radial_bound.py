@@ -8,7 +8,12 @@ import sympy
 
 from solvers import Objective, Sae, Search, expected_loss, minimize_loss
 from solvers.autoencoders.frames import frame_sae
-from solvers.bounds.radial_bound import RelativeProfile, SquaredProfile, _expectation, lower_bound
+from solvers.bounds.radial_bound import (
+    RelativeProfile,
+    SquaredProfile,
+    expectation_of_profile,
+    lower_bound,
+)
 from solvers.laws.arrays import law_arrays
 from tests.oracles.expected_losses import midpoint_grid_expectation
 from tests.oracles.laws import components_from_specification
@@ -46,7 +51,7 @@ def test_expectation_at_any_b_dec_against_a_grid(seed: int) -> None:
         return np.where(r >= l1 / 2, l1 * r - l1**2 / 4, r**2)
 
     grid = midpoint_grid_expectation(components_from_specification(specification), h, 400)
-    assert _expectation(law_arrays(law), b, SquaredProfile(l1)).value == pytest.approx(
+    assert expectation_of_profile(law_arrays(law), b, SquaredProfile(l1)).value == pytest.approx(
         grid, rel=2e-5
     )
 
@@ -78,7 +83,7 @@ def test_a_flat_parallelogram_is_averaged_as_the_segment_that_it_is() -> None:
     """x = u1 + u2 on a line: E|x| = 1, whatever way the component is written."""
     matrix = sympy.ImmutableMatrix([[1, 1], [0, 0]])
     law = Law((Component(sympy.Integer(1), matrix, sympy.zeros(2, 1)),))
-    value = _expectation(law_arrays(law), np.zeros(2), SquaredProfile(1e-6)).value
+    value = expectation_of_profile(law_arrays(law), np.zeros(2), SquaredProfile(1e-6)).value
     assert value / 1e-6 == pytest.approx(1.0, rel=1e-5)
 
 

@@ -17,7 +17,7 @@ def test_json(capsys: pytest.CaptureFixture[str], weights: Path) -> None:
     document = run_json(capsys, "loss", "shared", weights, "--l1", "0.1", "--weight-decay", "0.25")
     assert list(document) == [
         "total", "reconstruction", "sparsity", "weight_decay", "l1", "l0", "firing",
-        "exact", "standard_error",
+        "exact", "standard_error", "probability_error",
     ]  # fmt: skip
     assert document["exact"] is True
     assert document["standard_error"] == 0

@@ -233,8 +233,11 @@ BAD: list[tuple[dict[str, Any], str]] = [
         {"features": 20, "firing": 0.01, "noise": 1, "magnitude": {"uniform": [0, 1]}},
         "noise: expected constant or normal magnitudes beside it",
     ),
-    ({"features": 2, "firing": 1, "bias": [1]}, r"bias: expected shape \(1, 2\)"),
-    ({"features": 2, "firing": 1, "bias": [1, "inf"]}, r"bias\[0\]\[1\]: expected a finite"),
+    (
+        {"features": 2, "firing": 1, "bias": [1]},
+        "bias: expected 2 numbers, one for each dimension; there are 1",
+    ),
+    ({"features": 2, "firing": 1, "bias": [1, "inf"]}, r"bias\[1\]: expected a finite"),
     ({"sets": [2, 2], "noise": 1}, "noise: expected no such key beside 'sets'"),
     ({"features": 2, "firing": 0.5, "correlation": 2}, "correlation: expected a number from -1"),
     ({"features": 9, "firing": 0.5, "correlation": 0}, "correlation: expected at most 8 features"),

@@ -357,7 +357,7 @@ READERS: list[tuple[dict[str, Any], str]] = [
         {**FIRES, "magnitude": {"uniform": [0, 1]}, "noise": 1},
         "noise: expected constant or normal magnitudes beside it",
     ),
-    ({**FIRES, "bias": [1]}, "bias: expected shape"),
+    ({**FIRES, "bias": [1]}, "bias: expected 2 numbers"),
 ]  # fmt: skip
 
 

@@ -31,6 +31,7 @@ from theory.losses.radial_bound import is_radial, is_symmetric, radial_bound
 OWN_FIGURE = "own"
 # More parts than this are counted, not listed.
 _LISTED = 8
+_MOST_MAGNITUDES = 2
 
 
 @checked
@@ -63,6 +64,9 @@ def own_derivation(law: Law, code: Code, l1: sympy.Expr | None = None) -> Deriva
         l1 = exact_number(l1, "l1")
         if not (l1.is_number and l1.is_positive):
             raise InputError("l1", "a number > 0", l1)
+    # What is refused is refused before the work.
+    if any(part.cube_dimension > _MOST_MAGNITUDES for part in law.every_component):
+        raise InputError("law", f"at most {_MOST_MAGNITUDES} random magnitudes at once")
     cost = sympy.simplify(activation_cost(code, law).value)
     unit = _unit(law)
     called = _called(code)

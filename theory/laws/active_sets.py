@@ -188,9 +188,13 @@ def _with(law: Law, bias: Sequence[Number] | None, noise: Number) -> Law:
 def _activity(units: Sequence[Unit], sizes: Sequence[Magnitude], most: int) -> _Activity | None:
     """Return every active set with its probability, or None if it is too much."""
     activity: _Activity = {(): sympy.S.One}
+    uniform = {i for i, size in enumerate(sizes) if size.is_uniform}
     for unit in units:
         activity = dict(_grown(activity, unit))
-        if len(activity) > most or any(_uniform(chosen, sizes) > len(CUBE) for chosen in activity):
+        solid = len(uniform) > len(CUBE) and any(
+            len(uniform.intersection(chosen)) > len(CUBE) for chosen in activity
+        )
+        if len(activity) > most or solid:
             return None
     return {tuple(sorted(chosen)): p for chosen, p in activity.items()}
 

@@ -8,8 +8,10 @@ may be from the copula's.
 """
 
 from collections.abc import Sequence
+from inspect import signature
 from itertools import product
 from statistics import NormalDist
+from typing import Any
 
 import sympy
 
@@ -76,6 +78,12 @@ def correlated_activity(
     open_ = [i for i in range(n) if i not in certain]
     always = [i for i, p in certain.items() if p == 1]
     matrix = whole[np.ix_(open_, open_)]
+
+    def generator(run: int) -> dict[str, Any]:
+        return {"rng": np.random.default_rng(run)}
+
+    # Before SciPy 1.16 the integration draws from a generator of its own.
+    seeded = "rng" in signature(multivariate_normal.cdf).parameters
     # P(g > t) = p, so t = -Φ⁻¹(p).
     below = np.array([NormalDist().inv_cdf(float(firing[i])) for i in open_])
     found: dict[tuple[int, ...], list[float]] = {}
@@ -91,7 +99,7 @@ def correlated_activity(
                     maxpts=_POINTS // 2 ** len(open_) * len(open_),
                     abseps=1e-10,
                     releps=1e-10,
-                    rng=np.random.default_rng(run),
+                    **(generator(run) if seeded else {}),
                 )
             )
             if open_

@@ -286,7 +286,11 @@ class Law:
         >>> independent_features(2, 1).shifted([0, "1/2"]).components[0].point
         (1, 3/2)
         """
-        (row,) = number_rows([bias], "bias", [(1, self.dimension)]).tolist()
+        expected = f"{self.dimension} numbers, one for each dimension"
+        entries = check_list("bias", bias, expected)
+        if len(entries) != self.dimension:
+            raise InputError("bias", expected, hint=f"there are {len(entries)}")
+        row = [exact_number(entry, f"bias[{i}]") for i, entry in enumerate(entries)]
         moved = sympy.Matrix(row)
         rest = self.remainder
         if rest is not None:
