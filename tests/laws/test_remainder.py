@@ -19,7 +19,7 @@ from solvers.losses.best_activations import best_activation_loss
 from solvers.losses.sampled_loss import sampled_loss
 from solvers.losses.standard_error import standard_error
 from solvers.optima.landscape import landscape
-from tests.cli.running import run_json
+from tests.cli.running import run, run_json
 from theory import InputError, Law, load_law
 
 ACTIVE_SETS = "theory.laws.active_sets"
@@ -148,13 +148,30 @@ def test_sixteen_features_against_sampling() -> None:
     assert found.standard_error < 0.003 * found.total
 
 
-def test_weights_fitted_to_the_points_are_hardly_better_there() -> None:
-    """What the optimum's figure flatters itself by is of the size of its standard error."""
-    law = load_law({"features": 15, "firing": 0.3, "magnitude": {"constant": 1}})
-    best = minimize_loss(law, 8, Objective(l1=0.1), Search(starts=1, limit=1))
-    fresh = sampled_loss(law, best.sae, Objective(l1=0.1), 400_000)
-    error = np.hypot(best.loss.standard_error, fresh.standard_error)
-    assert abs(fresh.total - best.total) < 5 * error
+def test_what_an_optimum_costs_on_points_it_was_not_fitted_to() -> None:
+    """Fresh points do not flatter: they agree with a sampler of another kind."""
+    rng = np.random.default_rng(3)
+    rows = rng.normal(size=(40, 6))
+    rows = (rows / np.linalg.norm(rows, axis=1)[:, None]).round(3).tolist()
+    law = load_law({"features": 40, "firing": 0.05, "embedding": rows})
+    best = minimize_loss(law, 6, Objective(l1=0.1), Search(starts=1, limit=1))
+    assert best.fresh is not None
+    sampled = sampled_loss(law, best.sae, Objective(l1=0.1), 400_000)
+    error = np.hypot(best.fresh.standard_error, sampled.standard_error)
+    assert abs(best.fresh.total - sampled.total) < 4.5 * error
+    assert minimize_loss(load_law("shared"), 2, Objective(0.1), Search(starts=1)).fresh is None
+
+
+def test_copulas_are_not_called_exact() -> None:
+    """Of three features the probabilities are integrals; of two they are exact to rounding."""
+    sae = some_sae(3, 2)
+    three = load_law({"features": 3, "firing": 0.3, "correlation": 0.4})
+    loss = expected_loss(three, sae, Objective(0.1))
+    assert not loss.exact
+    assert loss.standard_error == 0
+    assert 0 < loss.probability_error < 1e-4
+    two = load_law({"features": 2, "firing": 0.3, "correlation": 0.4})
+    assert expected_loss(two, some_sae(2), Objective(0.1)).exact
 
 
 def test_what_must_be_exact_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -181,7 +198,18 @@ def test_commands_show_it(capsys: pytest.CaptureFixture[str], tmp_path: Path) ->
     document = run_json(capsys, "check", law, weights, "--l1", "0.1", "--starts", "1")
     for part in ("loss", "polished", "optimum"):
         assert document[part]["exact"] is False
+    document = run_json(capsys, "optimum", law, "--latents", "2", "--l1", "0.1", "--starts", "1")
+    assert document["fresh"]["standard_error"] > 0
+    status, out, _ = run(capsys, "optimum", law, "--latents", "2", "--l1", "0.1", "--starts", "1")
+    assert status == 0
+    for words in (
+        "standard error: not exact",
+        "on points it was not fitted to",
+        "on these points",
+    ):
+        assert words in out
     document = run_json(capsys, "law", law)
+    assert document["l0"] == pytest.approx(15 * 0.3, rel=1e-12)
     assert document["remainder"] == pytest.approx(
         1 - sum(entry["probability"] for entry in document["active_sets"]), rel=1e-12
     )
