@@ -50,9 +50,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def _samples(law: Law, samples: int, seed: int) -> dict[str, Array]:
     """Return the arrays that are written: x, and the magnitudes of a law of features."""
-    if not law.magnitudes and law.remainder is None:
-        return {"x": sample(law, samples, seed)}
-    x, magnitudes = sample_features(law, samples, seed)
+    try:
+        if not law.magnitudes and law.remainder is None:
+            return {"x": sample(law, samples, seed)}
+        x, magnitudes = sample_features(law, samples, seed)
+    except MemoryError:
+        raise InputError("samples", "as many as fit in memory", f"{samples:,}") from None
     return {"x": x, "magnitudes": magnitudes}
 
 

@@ -96,10 +96,11 @@ def sample(law: Law, samples: int, seed: int = 0) -> Array:
     check_whole("samples", samples, 1)
     check_whole("seed", seed, 0)
     sampler, rng = Sampler(law), np.random.default_rng(seed)
-    if samples <= _BLOCK:
-        return sampler(rng, samples)
-    sizes = [min(_BLOCK, samples - start) for start in range(0, samples, _BLOCK)]
-    return np.concatenate([sampler(rng, size) for size in sizes])
+    # All of it at once, so that what does not fit in memory is refused at once.
+    x = np.empty((samples, law.dimension))
+    for start in range(0, samples, _BLOCK):
+        x[start : start + _BLOCK] = sampler(rng, min(_BLOCK, samples - start))
+    return x
 
 
 @checked

@@ -77,6 +77,7 @@ def test_samples_and_picture(
     ("arguments", "message"),
     [
         (["--sample", "10"], "--sample: expected --out beside it"),
+        (["--sample", "1e13", "--out", "x.npz"], "--sample: expected as many as fit in memory"),
         (["--out", "x.npz"], "--out: expected --sample beside it"),
         (["--sample", "0", "--out", "x.npz"], "--sample: expected a whole number ≥ 1"),
         (["--sample", "5", "--out", "x.txt"], "x.txt: expected"),
