@@ -22,7 +22,7 @@ from solvers.optima.landscape import landscape
 from tests.cli.running import run, run_json
 from theory import InputError, Law, load_law
 
-ACTIVE_SETS = "theory.laws.active_sets"
+RULES = "theory.laws.firing_rules"
 LAWS: dict[str, dict[str, Any]] = {
     "independent": {"features": 6, "firing": [0.5, 0.4, 0.3, 0.3, 0.2, 0.2]},
     "tree": {
@@ -42,8 +42,8 @@ LAWS: dict[str, dict[str, Any]] = {
 def split(monkeypatch: pytest.MonkeyPatch, document: dict[str, Any], likely: str = "1/16") -> Law:
     import sympy  # noqa: PLC0415
 
-    monkeypatch.setattr(f"{ACTIVE_SETS}.MOST_ACTIVE_SETS", 3)
-    monkeypatch.setattr(f"{ACTIVE_SETS}.LIKELY", sympy.Rational(likely))
+    monkeypatch.setattr(f"{RULES}.MOST_ACTIVE_SETS", 3)
+    monkeypatch.setattr(f"{RULES}.LIKELY", sympy.Rational(likely))
     law = load_law(document)
     assert law.remainder is not None
     return law

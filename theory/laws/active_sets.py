@@ -8,7 +8,7 @@ full, or be made of features that fire independently, below parents, exclusively
 correlation (`theory.laws.copula`).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import sympy
@@ -19,22 +19,15 @@ from theory.exact.errors import InputError
 from theory.exact.numbers import Number, exact_number, number_rows, within
 from theory.exact.symbols import CUBE
 from theory.laws.copula import correlated_activity
-from theory.laws.features import NORMAL, UNIFORM, Magnitude, Remainder, Unit
+from theory.laws.features import NORMAL, UNIFORM, Magnitude, Remainder
+from theory.laws.firing_rules import Activity, every_active_set, likely_active_sets, units_of
 from theory.laws.law import Component, Law
-from theory.laws.one_hot_sets import MOST_ACTIVE_SETS
 
 MOST_FEATURES = 1000
 #: One magnitude for every feature: 1.
 ONE: Mapping[str, Number] = {"constant": 1}
 
-#: Of more active sets than `MOST_ACTIVE_SETS`, those at least as likely as this have components.
-LIKELY = sympy.Rational(1, 2**10)
-#: And of those, the ones of at most so many uniform magnitudes.
-MOST_UNIFORM = 3
-
 _ROUNDING = sympy.Rational(1, 10**9)
-
-_Activity = dict[tuple[int, ...], sympy.Expr]
 
 
 @checked
@@ -84,7 +77,7 @@ def from_active_sets(
     """
     count = check_whole("features", features, 1, MOST_FEATURES)
     given = check_list("active", active, "a list of active sets")
-    activity: _Activity = {}
+    activity: Activity = {}
     for place, entry in enumerate(given):
         where = f"active[{place}]"
         if not isinstance(entry, Mapping) or set(entry) != {"features", "probability"}:
@@ -169,11 +162,11 @@ def firing_features(
         activity, error = correlated_activity(chances, correlation)
         law = _with(_law(activity, sizes, directions, name), bias, noise)
         return replace(law, probability_error=error)
-    units = tuple(_units(chances, parents or {}, exclusive))
-    every = _activity(units, sizes, MOST_ACTIVE_SETS)
+    units = tuple(units_of(chances, parents or {}, exclusive))
+    every = every_active_set(units, sizes)
     if every is not None:
         return _with(_law(every, sizes, directions, name), bias, noise)
-    likely = _likely_activity(units, sizes)
+    likely = likely_active_sets(units, sizes)
     rest = Remainder(1 - sympy.Add(*likely.values()), units, tuple(sizes))
     if len({m.base for m in sizes if not m.is_constant}) > 1:
         expected = "one kind of random magnitude in so large a law"
@@ -183,48 +176,6 @@ def firing_features(
 
 def _with(law: Law, bias: Sequence[Number] | None, noise: Number) -> Law:
     return (law if bias is None else law.shifted(bias)).with_noise(noise)
-
-
-def _activity(units: Sequence[Unit], sizes: Sequence[Magnitude], most: int) -> _Activity | None:
-    """Return every active set with its probability, or None if it is too much."""
-    activity: _Activity = {(): sympy.S.One}
-    uniform = {i for i, size in enumerate(sizes) if size.is_uniform}
-    for unit in units:
-        activity = dict(_grown(activity, unit))
-        solid = len(uniform) > len(CUBE) and any(
-            len(uniform.intersection(chosen)) > len(CUBE) for chosen in activity
-        )
-        if len(activity) > most or solid:
-            return None
-    return {tuple(sorted(chosen)): p for chosen, p in activity.items()}
-
-
-def _likely_activity(units: Sequence[Unit], sizes: Sequence[Magnitude]) -> _Activity:
-    """Return the active sets at least as likely as `LIKELY`, of few uniform magnitudes."""
-    activity: _Activity = {(): sympy.S.One}
-    for unit in units:
-        # What more features do to a set makes it no likelier, and no smaller.
-        activity = {
-            chosen: p
-            for chosen, p in _grown(activity, unit)
-            if p >= LIKELY and _uniform(chosen, sizes) <= MOST_UNIFORM
-        }
-    return {tuple(sorted(chosen)): p for chosen, p in activity.items()}
-
-
-def _uniform(chosen: tuple[int, ...], sizes: Sequence[Magnitude]) -> int:
-    return sum(sizes[i].is_uniform for i in chosen)
-
-
-def _grown(activity: _Activity, unit: Unit) -> Iterator[tuple[tuple[int, ...], sympy.Expr]]:
-    """Yield what becomes of the active sets by one more unit."""
-    outcomes = unit.outcomes
-    for chosen, probability in activity.items():
-        if unit.parent is not None and unit.parent not in chosen:
-            yield chosen, probability
-        else:
-            for more, chance in outcomes:
-                yield chosen + more, probability * chance
 
 
 def independent_features(
@@ -284,69 +235,6 @@ def _one_each(given: object, name: str, count: int) -> list[tuple[str, Number]]:
     return [(f"{name}[{i}]", value) for i, value in enumerate(values)]
 
 
-def _units(
-    chances: Sequence[sympy.Expr],
-    parents: Mapping[str, int] | Mapping[int, int],
-    exclusive: object,
-) -> Iterator[Unit]:
-    """Yield features and groups of them, each after its parent."""
-    count = len(chances)
-    parent_of = _parents(count, parents)
-    groups = _groups(count, exclusive, parent_of)
-    left = [*groups, *((i,) for i in range(count) if not any(i in group for group in groups))]
-    left.sort()
-    done: set[int] = set()
-    while left:
-        ready = [g for g in left if parent_of.get(g[0]) is None or parent_of[g[0]] in done]
-        if not ready:
-            raise InputError("parents", "parents without a circle", dict(parents))
-        for group in ready:
-            yield _unit(group, parent_of.get(group[0]), chances)
-            done.update(group)
-        left = [group for group in left if group not in ready]
-
-
-def _unit(group: tuple[int, ...], parent: int | None, chances: Sequence[sympy.Expr]) -> Unit:
-    total = sympy.Add(*(chances[i] for i in group))
-    # Decimals cannot hold thirds: what sums to 1 to nine digits is rescaled.
-    scale = 1 / total if total.is_number and abs(total - 1) <= _ROUNDING else sympy.S.One
-    if (1 - scale * total).is_negative:
-        hint = f"those of features {list(group)} sum to {float(total):.9g}"
-        raise InputError("exclusive", "firing probabilities that sum to 1 at most", hint=hint)
-    return Unit(group, parent, tuple(scale * chances[i] for i in group))
-
-
-def _parents(count: int, parents: Mapping[str, int] | Mapping[int, int]) -> dict[int, int]:
-    found: dict[int, int] = {}
-    for child, parent in parents.items():
-        # Keys of a JSON object are texts.
-        written = isinstance(child, str) and child.isascii() and child.isdecimal()
-        key: object = int(child) if written and str(int(child)) == child else child
-        index = check_whole("parents: child", key, 0, count - 1)
-        if index in found:
-            raise InputError(f"parents[{index}]", "one parent", hint="it is given twice")
-        found[index] = check_whole(f"parents[{index}]", parent, 0, count - 1)
-    return found
-
-
-def _groups(count: int, exclusive: object, parents: Mapping[int, int]) -> list[tuple[int, ...]]:
-    groups: list[tuple[int, ...]] = []
-    seen: set[int] = set()
-    for place, group in enumerate(check_list("exclusive", exclusive, "a list of groups")):
-        name = f"exclusive[{place}]"
-        members = [
-            check_whole(f"{name}[{i}]", member, 0, count - 1)
-            for i, member in enumerate(check_list(name, group, "a list of features"))
-        ]
-        if not members or len({*members}) < len(members) or seen & {*members}:
-            raise InputError(name, "features that are in no other group, each once", group)
-        if len({parents.get(member) for member in members}) > 1:
-            raise InputError(name, "features of one parent", group)
-        seen.update(members)
-        groups.append(tuple(sorted(members)))
-    return groups
-
-
 def _sizes(magnitude: object, count: int) -> list[Magnitude]:
     return [Magnitude.of(m, label) for label, m in _one_each(magnitude, "magnitude", count)]
 
@@ -360,7 +248,7 @@ def _directions(
 
 
 def _law(
-    activity: _Activity,
+    activity: Activity,
     sizes: Sequence[Magnitude],
     directions: sympy.ImmutableDenseMatrix,
     name: str,
