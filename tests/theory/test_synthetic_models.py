@@ -84,6 +84,7 @@ def test_tree() -> None:
     assert found == as_saelens_draws(firing, roots)
 
 
+@pytest.mark.slow
 def test_correlated_model() -> None:
     """Its integration takes seconds, so that one test looks at all of it."""
     law = load_law(SAVED / "saved_correlated")
