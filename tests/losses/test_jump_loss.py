@@ -45,7 +45,7 @@ def cases(count: int) -> list[Any]:
     ]
 
 
-@pytest.mark.parametrize(("name", "seed"), cases(100))
+@pytest.mark.parametrize(("name", "seed"), cases(50))
 def test_the_gradient_against_differences(name: str, seed: int) -> None:
     """One entry of every array, of the loss by the other route: cells, or pairs without planes."""
     law, sae = LAWS[name], some_sae(seed)
