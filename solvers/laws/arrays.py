@@ -217,7 +217,7 @@ def law_arrays(law: Law) -> LawArrays:
         else:
             by_dimension.setdefault(part.base_dimension, []).append((probability, affine))
     if law.remainder is not None:
-        for weight, x in zip(*drawn_remainder(law), strict=True):
+        for weight, x in zip(*drawn_remainder(law, False), strict=True):
             points = zip(np.full(len(x), weight), x[:, :, None], strict=True)
             by_dimension.setdefault(0, []).extend(points)
     cubes = [

@@ -106,11 +106,18 @@ def _conventions(check: CrossCheck) -> str:
     penalty = "Σ f" if objective.sparsity == "l1" else "Σ f ‖d‖"
     mu = objective.weight_decay
     decay = f" + {mu:g} (‖W_enc‖² + ‖W_dec‖²)" if mu else ""
+    exact = "Every figure is exact unless it says that it is sampled."
+    if check.loss.standard_error:
+        exact = (
+            f"No figure is exact: points stand for the rarer active sets, and the loss has a "
+            f"standard error of {check.loss.standard_error:.2g}."
+        )
+    elif not check.loss.exact:
+        exact = f"The law's probabilities are known to {check.loss.probability_error:.1g}."
     return (
         f"<p>{escape(check.sae.architecture)} SAE of {check.sae.d_sae} latents. The loss is "
         f"E {error} + λ E {penalty}{decay} with λ = {objective.l1:g}: the square is summed over "
-        "coordinates, without a factor ½. Every figure is exact unless it says that it is "
-        "sampled.</p>"
+        f"coordinates, without a factor ½. {exact}</p>"
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import sympy
 
 from solvers import Objective, Sae, Search, describe, expected_loss, minimize_loss
 from solvers.autoencoders.architectures import JumpReluSae, TopKSae
@@ -40,8 +41,6 @@ LAWS: dict[str, dict[str, Any]] = {
 
 
 def split(monkeypatch: pytest.MonkeyPatch, document: dict[str, Any], likely: str = "1/16") -> Law:
-    import sympy  # noqa: PLC0415
-
     monkeypatch.setattr(f"{RULES}.MOST_ACTIVE_SETS", 3)
     monkeypatch.setattr(f"{RULES}.LIKELY", sympy.Rational(likely))
     law = load_law(document)
@@ -195,7 +194,12 @@ def test_commands_show_it(capsys: pytest.CaptureFixture[str], tmp_path: Path) ->
     document = run_json(capsys, "loss", law, weights, "--l1", "0.1")
     assert document["exact"] is False
     assert document["standard_error"] > 0
-    document = run_json(capsys, "check", law, weights, "--l1", "0.1", "--starts", "1")
+    page = tmp_path / "page.html"
+    document = run_json(
+        capsys, "check", law, weights, "--l1", "0.1", "--starts", "1", "--report", page
+    )
+    assert "No figure is exact: points stand for" in page.read_text(encoding="utf-8")
+    assert "Every figure is exact" not in page.read_text(encoding="utf-8")
     for part in ("loss", "polished", "optimum"):
         assert document[part]["exact"] is False
     status, out, _ = run(capsys, "optimum", law, "--latents", "2", "--l1", "0.1", "--starts", "1")

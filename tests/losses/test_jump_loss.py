@@ -12,6 +12,7 @@ from solvers.laws.boundary_moments import boundary_moments
 from solvers.laws.normal_moments import normal_moments
 from solvers.losses.best_activations import best_activation_loss
 from solvers.losses.expected_loss import jump_loss_parts
+from solvers.losses.pair_expectations import pair_expectations
 from solvers.losses.sampled_loss import sampled_loss
 from solvers.optima.landscape import landscape
 from solvers.optima.train import train
@@ -116,8 +117,6 @@ def test_the_loss_against_sampling() -> None:
 
 
 def activation(law: Law, sae: JumpReluSae) -> Any:
-    from solvers.losses.pair_expectations import pair_expectations  # noqa: PLC0415
-
     return pair_expectations(law_arrays(law), sae).activation
 
 

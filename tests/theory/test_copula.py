@@ -20,7 +20,7 @@ SLOW = pytest.mark.slow
 
 
 def correlated(firing: list[Any] | str | float, correlation: Any, n: int | None = None) -> Law:
-    count = n or len(firing)  # type: ignore[arg-type]
+    count = len(firing) if isinstance(firing, list) else n
     return load_law({"features": count, "firing": firing, "correlation": correlation})
 
 

@@ -143,16 +143,17 @@ class _Tree:
         return feature
 
     def _feature(self, node: Mapping[str, object], where: str) -> int | None:
-        feature = node.get("feature_index")
-        if feature is None:
+        given = node.get("feature_index")
+        if given is None:
             return None
-        count = len(self.firing)
-        whole = isinstance(feature, int) and not isinstance(feature, bool)
-        if not whole or not 0 <= feature < count or feature in self.seen:  # type: ignore[operator]
-            expected = f"a feature from 0 to {count - 1}, in one place of the tree"
-            raise InputError(f"{where}.feature_index", expected, feature)
-        self.seen.add(feature)  # type: ignore[arg-type]
-        return feature  # type: ignore[return-value]
+        name, count = f"{where}.feature_index", len(self.firing)
+        expected = f"a feature from 0 to {count - 1}, in one place of the tree"
+        if isinstance(given, bool) or not isinstance(given, int):
+            raise InputError(name, expected, given)
+        if not 0 <= given < count or given in self.seen:
+            raise InputError(name, expected, given)
+        self.seen.add(given)
+        return given
 
     def _exclude(self, group: list[int]) -> None:
         """Take the chances that each is the one that stays."""
