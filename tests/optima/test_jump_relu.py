@@ -9,7 +9,8 @@ from solvers import InputError, Objective, Search, expected_loss
 from solvers.autoencoders.architectures import JumpReluSae
 from solvers.laws.arrays import law_arrays
 from solvers.losses.pair_expectations import pair_expectations
-from solvers.optima.jump_relu import minimize_jump_loss
+from solvers.losses.parameters import ScaledProblem
+from solvers.optima.jump_relu import JumpLoss, minimize_jump_loss
 from tests.cli.running import refused, run_json
 from theory import independent_features, load_law
 
@@ -57,6 +58,20 @@ def test_normal_magnitudes_and_an_l1_penalty_beside_it() -> None:
     np.testing.assert_allclose(best.firing, 0.3, atol=1e-4)
     both = pair_expectations(law_arrays(law), best.sae).firing[0, 1]
     assert both == pytest.approx(0.09, abs=1e-4)
+
+
+@pytest.mark.parametrize("decoder", ["unit", "free"])
+def test_the_slope_of_what_is_minimised_against_differences(decoder: str) -> None:
+    """In every entry of the vector: weights, rows that stand for atoms, biases, and θ = t²."""
+    objective = Objective(0.05, sparsity="decoder-norm", decoder=decoder, l0=0.1)
+    problem = ScaledProblem.of(law_arrays(load_law("independent")), objective, 2)
+    loss, rng = JumpLoss(problem.loss), np.random.default_rng(5)
+    vector = 0.5 * rng.normal(size=2 * (2 * 2 + 2) + 2)
+    slope = loss(vector)[1]
+    for place in range(len(vector)):
+        step = 1e-6 * np.eye(len(vector))[place]
+        difference = (loss(vector + step)[0] - loss(vector - step)[0]) / 2e-6
+        assert slope[place] == pytest.approx(difference, rel=1e-6, abs=1e-7)
 
 
 def test_it_is_the_same_in_any_unit() -> None:
