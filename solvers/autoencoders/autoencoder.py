@@ -33,6 +33,10 @@ class Origin:
         or it is none of them.
     l1, l0 : float or None
         The coefficients of that loss, if the file holds them.
+    batch_k : float or None
+        Of a BatchTopK SAE, whose threshold stands for it: latents a sample in training.
+    prefixes, prefix_weights : tuple of int, and "sum", "mean" or tuple of float
+        Of a Matryoshka SAE, as for `solvers.autoencoders.objective.Objective`.
     notes : tuple of str
         For people.
     """
@@ -42,11 +46,14 @@ class Origin:
     loss: str = ""
     l1: float | None = None
     l0: float | None = None
+    batch_k: float | None = None
+    prefixes: tuple[int, ...] = ()
+    prefix_weights: str | tuple[float, ...] = "sum"
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_fields(self)
-        for name in ("l1", "l0"):
+        for name in ("l1", "l0", "batch_k"):
             if getattr(self, name) is not None:
                 check_number(name, getattr(self, name), least=0)
 

@@ -299,30 +299,24 @@ def jump_loss_parts(
     penalty = objective.l1 * weights
     if objective.reconstruction == "relative":
         # With no atoms, what is left of the squared loss's pass is the penalty.
-        nothing = np.zeros_like(W_dec), np.zeros_like(b_dec)
-        sums: Sums = sums_over(law, W_enc, b_enc, *nothing, penalty)
+        nothing = Weights(W_enc, b_enc, np.zeros_like(W_dec), np.zeros_like(b_dec), penalty)
+        sums: Sums = sums_over(law, nothing)
         relative = relative_parts(law, W_enc, b_enc, W_dec, b_dec)
         reconstruction = relative.reconstruction
         to_W_enc, to_b_enc = sums.to_W_enc + relative.to_W_enc, sums.to_b_enc + relative.to_b_enc
         to_W_dec, to_b_dec = relative.to_W_dec, relative.to_b_dec
     else:
+        held = objective.latent_prefixes(len(b_enc))
+        given = Weights(W_enc, b_enc, W_dec, b_dec, penalty, held=held)
         if objective.l0 or threshold is not None:
             theta = np.zeros(len(b_enc)) if threshold is None else threshold
-            given = Weights(W_enc, b_enc, W_dec, b_dec, penalty, theta)
+            given = given._replace(threshold=theta)
             jump_sums = jump_sums_over(law, given, objective.l0)
             sums, to_threshold = jump_sums, jump_sums.to_threshold
         else:
-            sums = sums_over(law, W_enc, b_enc, W_dec, b_dec, penalty)
+            sums = sums_over(law, given)
         to_W_enc, to_b_enc = sums.to_W_enc, sums.to_b_enc
-        off_centre = b_dec - law.mean
-        reconstruction = (
-            law.spread
-            + float(off_centre @ off_centre)
-            - 2.0 * float(np.vdot(W_dec, sums.with_residual))
-            + float(np.vdot(W_dec @ W_dec.T, sums.together))
-        )
-        to_W_dec = 2.0 * (sums.together @ W_dec - sums.with_residual)
-        to_b_dec = 2.0 * (off_centre + sums.activation @ W_dec)
+        reconstruction, to_W_dec, to_b_dec = _reconstruction(law, given, sums, objective)
     if objective.sparsity == "decoder-norm":
         # At d_i = 0 the norm has no derivative; 0 is the smallest subgradient.
         unit = W_dec / np.where(weights > 0, weights, 1.0)[:, None]
@@ -336,3 +330,28 @@ def jump_loss_parts(
     sparsity = float(penalty @ sums.activation) + objective.l0 * float(sums.firing.sum())
     parts = LossParts(reconstruction, sparsity, weight_decay, sums.activation, sums.firing)
     return parts, Gradient(to_W_enc, to_b_enc, to_W_dec, to_b_dec), to_threshold
+
+
+def _reconstruction(
+    law: LawArrays, weights: Weights, sums: Sums, objective: Objective
+) -> tuple[float, Array, Array]:
+    """Return the expected squared error and its derivatives in W_dec and b_dec.
+
+    With prefixes that of all of them: with h_i the weight of those that hold latent i, and h_0 of
+    all, h_0 E ‖x - b‖² - 2 Σ_i h_i d_i·E[f_i (x - b)] + Σ_ij min(h_i, h_j) d_i·d_j E[f_i f_j].
+    """
+    off_centre, together = weights.b_dec - law.mean, sums.together
+    with_residual, activation, every = sums.with_residual, sums.activation, 1.0
+    if weights.held is not None:
+        every = float(sum(objective.weights_of_prefixes()))
+        together = together * np.minimum.outer(weights.held, weights.held)
+        with_residual = with_residual * weights.held[:, None]
+        activation = activation * weights.held
+    reconstruction = (
+        every * (law.spread + float(off_centre @ off_centre))
+        - 2.0 * float(np.vdot(weights.W_dec, with_residual))
+        + float(np.vdot(weights.W_dec @ weights.W_dec.T, together))
+    )
+    to_W_dec = 2.0 * (together @ weights.W_dec - with_residual)
+    to_b_dec = 2.0 * (every * off_centre + activation @ weights.W_dec)
+    return reconstruction, to_W_dec, to_b_dec

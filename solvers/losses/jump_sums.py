@@ -92,10 +92,10 @@ def jump_sums_over(law: LawArrays, weights: Weights, l0: float) -> JumpSums:
 
 
 def _add_boundaries(sums: JumpSums, cubes: Cubes, weights: Weights, l0: float) -> None:
-    W_enc, b_enc, W_dec, _, _, threshold = weights
+    W_enc, b_enc = weights.W_enc, weights.b_enc
     n = len(b_enc)
-    theta = np.broadcast_to(threshold, n)
-    between = _between(W_dec)
+    theta = np.broadcast_to(weights.threshold, n)
+    atoms, between = weights.atoms, _between(weights)
     for probability, affine in blocks(cubes, max(1, _PAIRS_AT_ONCE // (n * n))):
         a = W_enc.T @ affine
         a[:, :, 0] += b_enc
@@ -103,7 +103,7 @@ def _add_boundaries(sums: JumpSums, cubes: Cubes, weights: Weights, l0: float) -
         above[:, :, 0] -= theta
         planes = boundary_moments(above)
         # ℓ_on - ℓ_off but for the other latents, as a function of ũ.
-        jump = -2.0 * theta[:, None] * (W_dec @ affine)
+        jump = -2.0 * theta[:, None] * (atoms @ affine)
         jump[:, :, 0] += _at_threshold(weights, theta, l0)
         own = np.einsum("ciist->cist", planes)
         moved = np.einsum("cist,cit->cis", own, jump)
@@ -117,17 +117,17 @@ def _add_boundaries(sums: JumpSums, cubes: Cubes, weights: Weights, l0: float) -
         ))  # fmt: skip
 
 
-def _between(W_dec: Array) -> Array:
+def _between(weights: Weights) -> Array:
     """Return d_i·d_j of different latents, 0 on the diagonal."""
-    gram = W_dec @ W_dec.T
+    gram = weights.gram.copy()
     np.fill_diagonal(gram, 0.0)
     return gram
 
 
 def _at_threshold(weights: Weights, theta: Array, l0: float) -> Array:
     """Return what of ℓ_on - ℓ_off depends on no x."""
-    squared = np.einsum("nd,nd->n", weights.W_dec, weights.W_dec)
-    shift = 2.0 * weights.W_dec @ weights.b_dec + weights.penalty
+    squared = np.diagonal(weights.gram)
+    shift = 2.0 * weights.atoms @ weights.b_dec + weights.penalty
     constant: Array = theta * (theta * squared + shift) + l0
     return constant
 
@@ -148,10 +148,10 @@ def _add_normals(sums: JumpSums, normals: Normals, weights: Weights, l0: float) 
 
 
 def _add_some_normals(sums: JumpSums, normals: Normals, weights: Weights, l0: float) -> None:
-    W_enc, b_enc, W_dec, b_dec, penalty, threshold = weights
+    W_enc, b_enc, _, b_dec, penalty, threshold, _ = weights
     probability, mean, factor = normals.arrays
     theta = np.broadcast_to(threshold, len(b_enc))
-    gram, between = W_dec @ W_dec.T, _between(W_dec)
+    gram, atoms, between = weights.gram, weights.atoms, _between(weights)
     read = W_enc.T @ factor
     above = mean @ W_enc + b_enc - theta
     found = normal_moments(above, read, boundaries=True)
@@ -161,7 +161,7 @@ def _add_some_normals(sums: JumpSums, normals: Normals, weights: Weights, l0: fl
     fires, density = found.firing, found.density
     # v_i = C w_i, (C, n, d), and C d_i.
     spread = read @ factor.transpose(0, 2, 1)
-    of_atoms = (factor @ (factor.transpose(0, 2, 1) @ W_dec.T)).transpose(0, 2, 1)
+    of_atoms = (factor @ (factor.transpose(0, 2, 1) @ atoms.T)).transpose(0, 2, 1)
     activation = found.activation + theta * fires
     with_active = found.fires_with + theta * found.both
     crossed = found.fires_with * theta[:, None]
@@ -179,8 +179,8 @@ def _add_some_normals(sums: JumpSums, normals: Normals, weights: Weights, l0: fl
     sums.with_residual += np.einsum("c,cn,cnd->nd", probability, fires + theta * density, spread)
 
     # E ∂ℓ, by E[g x] = μ E g + Σ_j Cov(x, z_j) E ∂_j g. With r = d_i·(x - b):
-    along = np.einsum("cnd,nd->cn", spread, W_dec)
-    ahead = residual @ W_dec.T
+    along = np.einsum("cnd,nd->cn", spread, atoms)
+    ahead = residual @ atoms.T
     at_b = np.einsum("ij,cij->ci", 2.0 * gram, with_active)
     at_b += (penalty - 2.0 * ahead) * fires - 2.0 * along * density
     boundary_active = found.at_boundary + theta * fires_at
@@ -196,7 +196,7 @@ def _add_some_normals(sums: JumpSums, normals: Normals, weights: Weights, l0: fl
     per = np.where(variance > 0, 1.0 / np.where(variance > 0, variance, 1.0), 0.0)
     at_plane = mean[:, None, :] - spread * (above * per)[:, :, None]
     constant = _at_threshold(weights, theta, l0)
-    constant = constant - 2.0 * theta * np.einsum("cnd,nd->cn", at_plane, W_dec)
+    constant = constant - 2.0 * theta * np.einsum("cnd,nd->cn", at_plane, atoms)
     jump = density * constant + 2.0 * theta * np.einsum("ij,cij->ci", between, boundary_active)
     across = of_atoms - spread * (along * per)[:, :, None]
     jump_x = jump[:, :, None] * at_plane - 2.0 * (theta * density)[:, :, None] * across

@@ -65,7 +65,11 @@ class Sums:
 
 
 class Weights(NamedTuple):
-    """The arrays of an SAE, what an activation costs, and what it must exceed."""
+    """The arrays of an SAE, what an activation costs, and what it must exceed.
+
+    With prefixes, `held` is the weight of those that hold each latent: the products of atoms and
+    of an atom with x count so many times.
+    """
 
     W_enc: Array
     b_enc: Array
@@ -73,11 +77,21 @@ class Weights(NamedTuple):
     b_dec: Array
     penalty: Array
     threshold: Array | float = 0.0
+    held: Array | None = None
+
+    @property
+    def gram(self) -> Array:
+        """d_i·d_j, times the weight of the prefixes that hold both."""
+        products = self.W_dec @ self.W_dec.T
+        return products if self.held is None else products * np.minimum.outer(self.held, self.held)
+
+    @property
+    def atoms(self) -> Array:
+        """d_i, times the weight of the prefixes that hold it."""
+        return self.W_dec if self.held is None else self.W_dec * self.held[:, None]
 
 
-def sums_over(
-    law: LawArrays, W_enc: Array, b_enc: Array, W_dec: Array, b_dec: Array, penalty: Array
-) -> Sums:
+def sums_over(law: LawArrays, weights: Weights) -> Sums:
     """Return the sums of a ReLU SAE.
 
     Raises
@@ -93,16 +107,15 @@ def sums_over(
     >>> from theory import load_law
     >>> noise = law_arrays(load_law({"features": 1, "firing": 0, "noise": 1}))
     >>> one, zero = np.ones((1, 1)), np.zeros(1)
-    >>> sums = sums_over(noise, one, zero, one, zero, zero)
+    >>> sums = sums_over(noise, Weights(one, zero, one, zero, zero))
     >>> sums.firing.tolist(), sums.together.tolist(), (sums.activation**2 * 2 * np.pi).round(12)
     ([0.5], [[0.5]], array([1.]))
     """
-    d, n = W_enc.shape
+    d, n = weights.W_enc.shape
     check_cost(law, n)
     sums = Sums(
         np.zeros(n), np.zeros(n), np.zeros((n, d)), np.zeros((n, n)), np.zeros((d, n)), np.zeros(n)
     )
-    weights = Weights(W_enc, b_enc, W_dec, b_dec, penalty)
     for cubes in law.cubes:
         (add_cubes if cubes.cube_dimension else add_points)(sums, cubes, weights)
     for normals in law.normals:
@@ -112,8 +125,8 @@ def sums_over(
 
 def add_points(sums: Sums, points: Cubes, weights: Weights) -> None:
     """Add what points contribute; a latent is active above its threshold."""
-    W_enc, b_enc, W_dec, b_dec, penalty, _ = weights
-    gram = W_dec @ W_dec.T
+    W_enc, b_enc, _, b_dec, penalty, *_ = weights
+    gram, atoms = weights.gram, weights.atoms
     for probability, affine in blocks(points, max(1, _ACTIVATIONS_AT_ONCE // len(b_enc))):
         x = affine[:, :, 0]
         z = x @ W_enc + b_enc
@@ -125,7 +138,7 @@ def add_points(sums: Sums, points: Cubes, weights: Weights) -> None:
         sums.activation += weighted.sum(axis=0)
         sums.with_residual += weighted.T @ residual
         sums.together += weighted.T @ f
-        to_z = 2.0 * (f @ gram - residual @ W_dec.T) + penalty
+        to_z = 2.0 * (f @ gram - residual @ atoms.T) + penalty
         to_z *= fires * probability[:, None]
         sums.to_b_enc += to_z.sum(axis=0)
         sums.to_W_enc += x.T @ to_z
@@ -133,9 +146,9 @@ def add_points(sums: Sums, points: Cubes, weights: Weights) -> None:
 
 def add_normals(sums: Sums, normals: Normals, weights: Weights) -> None:
     """Add what normal components contribute, without thresholds."""
-    W_enc, b_enc, W_dec, b_dec, penalty, _ = weights
+    W_enc, b_enc, _, b_dec, penalty, *_ = weights
     n = len(b_enc)
-    gram = W_dec @ W_dec.T
+    gram, atoms = weights.gram, weights.atoms
     between = gram - np.diag(np.diagonal(gram))
     size = max(1, _NORMAL_PAIRS_AT_ONCE // (n * n))
     for start in range(0, len(normals.probability), size):
@@ -146,8 +159,8 @@ def add_normals(sums: Sums, normals: Normals, weights: Weights) -> None:
         # C w_i, (C, n, d).
         spread = read @ factor.transpose(0, 2, 1)
         residual = mean - b_dec
-        along = np.einsum("cnd,nd->cn", spread, W_dec)
-        per_activation = penalty - 2.0 * residual @ W_dec.T
+        along = np.einsum("cnd,nd->cn", spread, atoms)
+        per_activation = penalty - 2.0 * residual @ atoms.T
 
         sums.firing += probability @ found.firing
         sums.activation += probability @ found.activation
@@ -172,15 +185,15 @@ def add_normals(sums: Sums, normals: Normals, weights: Weights) -> None:
         through = both @ spread + to_variance[:, :, None] * spread
         sums.to_W_enc += 2.0 * np.tensordot(probability, through, axes=1).T
         # C d_i, (C, d, n).
-        of_atoms = factor @ (factor.transpose(0, 2, 1) @ W_dec.T)
+        of_atoms = factor @ (factor.transpose(0, 2, 1) @ atoms.T)
         sums.to_W_enc -= 2.0 * np.einsum("cn,cdn->dn", fires, of_atoms)
 
 
 def add_cubes(sums: Sums, cubes: Cubes, weights: Weights) -> None:
     """Add what cubes contribute; of thresholds all but what moves with their planes."""
-    W_enc, b_enc, W_dec, b_dec, penalty, _ = weights
+    W_enc, b_enc, _, b_dec, penalty, *_ = weights
     n = len(b_enc)
-    gram = W_dec @ W_dec.T
+    gram, atoms = weights.gram, weights.atoms
     for probability, affine in blocks(cubes, max(1, _PAIRS_AT_ONCE // (n * n))):
         a = W_enc.T @ affine
         a[:, :, 0] += b_enc
@@ -198,7 +211,7 @@ def add_cubes(sums: Sums, cubes: Cubes, weights: Weights) -> None:
         sums.with_residual += np.einsum("c,cdk,cik->id", probability, residual, own_applied)
         sums.together += products
 
-        against = -2.0 * (W_dec @ residual)
+        against = -2.0 * (atoms @ residual)
         against[:, :, 0] += penalty
         to_a += np.einsum("cirs,cis->cir", own, against)
         sums.to_b_enc += probability @ to_a[:, :, 0]
