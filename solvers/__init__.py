@@ -36,13 +36,13 @@ if TYPE_CHECKING:
     from solvers.laws.samples import sample_features as sample_features
     from solvers.losses.best_activations import best_activation_loss as best_activation_loss
     from solvers.losses.expected_loss import ExpectedLoss as ExpectedLoss
-    from solvers.losses.expected_loss import Gradient as Gradient
     from solvers.losses.expected_loss import LossAndGradient as LossAndGradient
     from solvers.losses.expected_loss import co_firing as co_firing
     from solvers.losses.expected_loss import expected_loss as expected_loss
     from solvers.losses.expected_loss import (
         expected_loss_and_gradient as expected_loss_and_gradient,
     )
+    from solvers.losses.loss_parts import Gradient as Gradient
     from solvers.losses.sampled_loss import SampledLoss as SampledLoss
     from solvers.losses.sampled_loss import sampled_loss as sampled_loss
     from solvers.losses.solution import Solution as Solution
@@ -91,8 +91,9 @@ _HOMES = {
     "solvers.laws.samples": "batches sample sample_features",
     "solvers.losses.best_activations": "best_activation_loss",
     "solvers.losses.expected_loss": (
-        "ExpectedLoss Gradient LossAndGradient co_firing expected_loss expected_loss_and_gradient"
+        "ExpectedLoss LossAndGradient co_firing expected_loss expected_loss_and_gradient"
     ),
+    "solvers.losses.loss_parts": "Gradient",
     "solvers.losses.sampled_loss": "SampledLoss sampled_loss",
     "solvers.losses.solution": "Solution",
     "solvers.losses.training_loss": "TrainingLoss training_loss",

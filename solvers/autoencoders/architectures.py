@@ -11,9 +11,12 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from solvers.autoencoders.autoencoder import Array, Autoencoder, Sae
+from solvers.autoencoders.autoencoder import Array, Autoencoder, Sae, distinct_differences
 from solvers.runtime.arguments import check_type, check_whole, finite_array
 from theory.exact.errors import InputError
+
+# Paths whose directions differ by less than this are tied.
+_TIED = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,9 +56,9 @@ class JumpReluSae(Autoencoder):
         """p_i - θ_i; see `Autoencoder`."""
         return self.W_enc, self.b_enc - self.threshold
 
-    def activations_where(self, x: Array, signs: Array) -> Array:
-        """Return f(x), (N, d_sae); see `Autoencoder`."""
-        return np.where(signs > 0, x @ self.W_enc + self.b_enc, 0.0)
+    def fires_where(self, signs: Array) -> NDArray[np.bool_]:
+        """Tell who fires, (N, d_sae); see `Autoencoder`."""
+        return signs > 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,6 +101,22 @@ class TopKSae(Autoencoder):
         offsets = self.b_enc[first] - self.b_enc[second]
         return np.hstack([self.W_enc, weights]), np.concatenate([self.b_enc, offsets])
 
+    def nudges(self) -> Array:
+        """Return what to lower each break by; see `Autoencoder`. The p_i are lowered."""
+        first, second = self._pairs
+        each = distinct_differences(self.d_sae)
+        return np.concatenate([each, each[first] - each[second]])
+
+    def to_encoder(self, to_weights: Array, to_offsets: Array) -> tuple[Array, Array]:
+        """Return derivatives in W_enc and b_enc; see `Autoencoder`."""
+        n = self.d_sae
+        first, second = self._pairs
+        to_W_enc, to_b_enc = to_weights[:, :n].copy(), to_offsets[:n].copy()
+        for latent, sign in ((first, 1.0), (second, -1.0)):
+            np.add.at(to_W_enc.T, latent, sign * to_weights[:, n:].T)
+            np.add.at(to_b_enc, latent, sign * to_offsets[n:])
+        return to_W_enc, to_b_enc
+
     def breaks_beside(self, signs: Array) -> NDArray[np.bool_]:
         """Who is positive, and if more than k are, who of the k largest may be overtaken."""
         n = self.d_sae
@@ -108,11 +127,10 @@ class TopKSae(Autoencoder):
         kept = self._place(signs[None])[0] < self.k
         return np.concatenate([kept, kept[first] != kept[second]])
 
-    def activations_where(self, x: Array, signs: Array) -> Array:
-        """Return f(x), (N, d_sae); see `Autoencoder`."""
-        n = self.d_sae
-        kept = (self._place(signs) < self.k) & (signs[:, :n] > 0)
-        return np.where(kept, x @ self.W_enc + self.b_enc, 0.0)
+    def fires_where(self, signs: Array) -> NDArray[np.bool_]:
+        """Tell who fires, (N, d_sae); see `Autoencoder`."""
+        kept: NDArray[np.bool_] = (self._place(signs) < self.k) & (signs[:, : self.d_sae] > 0)
+        return kept
 
     def _place(self, signs: Array) -> NDArray[np.intp]:
         """Return how many latents are ahead of each, (N, d_sae)."""
@@ -164,16 +182,48 @@ class GatedSae(Autoencoder):
         """The gate path as a ReLU SAE with the same decoder: training reconstructs from it too."""
         return Sae(self.W_gate, self.b_gate, self.W_dec, self.b_dec)
 
+    def gate_scale(self) -> Array | None:
+        """Return c > 0, (d_sae,), if π_i reads c_i times what p_i reads, else None.
+
+        So it is wherever training ties the two paths [Rajamanoharan2024a], section 3.2; a latent
+        that reads nothing counts as c = 1.
+        """
+        norms = np.linalg.norm(self.W_enc, axis=0), np.linalg.norm(self.W_gate, axis=0)
+        reads = norms[0] > 0
+        scale = np.where(reads, norms[1] / np.where(reads, norms[0], 1.0), 1.0)
+        apart = np.abs(self.W_gate - scale * self.W_enc).max(axis=0)
+        tied = (apart <= _TIED * norms[1]) & (scale > 0)
+        return scale if tied.all() else None
+
+    def as_jump_relu(self) -> JumpReluSae | None:
+        """Return the same function as a JumpReLU SAE, if the paths are tied, else None.
+
+        With π_i = c_i (p_i - b_i) + b_gate,i the gate opens where p_i > b_i - b_gate,i/c_i, so
+        that θ_i = max(0, b_i - b_gate,i/c_i) [Rajamanoharan2024a], section 3.2.
+
+        Examples
+        --------
+        >>> gated = GatedSae(Sae([[2.0]], [1.0], [[1.0]], [0]), [[1.0]], [-2.0])
+        >>> gated.as_jump_relu().threshold.tolist()
+        [5.0]
+        """
+        scale = self.gate_scale()
+        if scale is None:
+            return None
+        theta = self.b_enc - self.b_gate / scale
+        base = Sae(self.W_enc, self.b_enc, self.W_dec, self.b_dec, self.origin)
+        return JumpReluSae(base, theta)
+
     @property
     def breaks(self) -> tuple[Array, Array]:
         """p_i, then π_i; see `Autoencoder`."""
         return np.hstack([self.W_enc, self.W_gate]), np.concatenate([self.b_enc, self.b_gate])
 
-    def activations_where(self, x: Array, signs: Array) -> Array:
-        """Return f(x), (N, d_sae); see `Autoencoder`."""
+    def fires_where(self, signs: Array) -> NDArray[np.bool_]:
+        """Tell who fires, (N, d_sae); see `Autoencoder`."""
         n = self.d_sae
-        on = (signs[:, :n] > 0) & (signs[:, n:] > 0)
-        return np.where(on, x @ self.W_enc + self.b_enc, 0.0)
+        on: NDArray[np.bool_] = (signs[:, :n] > 0) & (signs[:, n:] > 0)
+        return on
 
 
 def _take_over(sae: Autoencoder, base: Sae) -> None:

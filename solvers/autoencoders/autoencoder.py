@@ -4,6 +4,7 @@ import copy
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Self
 
@@ -134,17 +135,39 @@ class Autoencoder(ABC):
         """Tell which `breaks` bound the piece of f that has these signs (m,); by default all."""
         return np.ones(len(signs), dtype=bool)
 
+    def nudges(self) -> Array:
+        """Return by which multiples of a little to lower each break, (m,), so that none coincide.
+
+        What ties there is then as `fires_where` has it.
+        """
+        return distinct_differences(len(self.breaks[1]))
+
+    def to_encoder(self, to_weights: Array, to_offsets: Array) -> tuple[Array, Array]:
+        """Return derivatives in W_enc and b_enc, given those in the weights and offsets of breaks.
+
+        What an architecture has beyond W_enc and b_enc is left to it.
+        """
+        return to_weights[:, : self.d_sae], to_offsets[: self.d_sae]
+
     @abstractmethod
+    def fires_where(self, signs: Array) -> NDArray[np.bool_]:
+        """Tell who fires, (N, d_sae), given the signs (N, m) of the functions in `breaks`."""
+
     def activations_where(self, x: Array, signs: Array) -> Array:
         """Return f(x), (N, d_sae), given the signs (N, m) of the functions in `breaks` there."""
+        return np.where(self.fires_where(signs), x @ self.W_enc + self.b_enc, 0.0)
+
+    def fires(self, x: Array) -> NDArray[np.bool_]:
+        """Tell who fires, (N, d_sae), for samples of shape (N, d_in)."""
+        weights, offsets = self.breaks
+        return self.fires_where(np.sign(x @ weights + offsets))
 
     def activations(self, x: ArrayLike) -> Array:
         """Return f(x), shape (N, d_sae), for samples of shape (N, d_in)."""
         samples = finite_array("x", x)
         if samples.ndim != 2 or samples.shape[1] != self.d_in:
             raise InputError("x", f"shape (N, {self.d_in}), one sample a row", samples.shape)
-        weights, offsets = self.breaks
-        return self.activations_where(samples, np.sign(samples @ weights + offsets))
+        return np.where(self.fires(samples), samples @ self.W_enc + self.b_enc, 0.0)
 
     def reconstruction(self, x: ArrayLike) -> Array:
         """Return x̂, shape (N, d_in), for samples of shape (N, d_in)."""
@@ -210,12 +233,34 @@ class Sae(Autoencoder):
         """What the architecture is called in the literature."""
         return "ReLU"
 
-    def activations_where(self, x: Array, signs: Array) -> Array:
-        """Return f(x), (N, d_sae); see `Autoencoder`."""
-        del signs
-        return np.maximum(x @ self.W_enc + self.b_enc, 0.0)
+    def fires_where(self, signs: Array) -> NDArray[np.bool_]:
+        """Tell who fires, (N, d_sae); see `Autoencoder`."""
+        return signs > 0
 
     def save(self, path: str | Path) -> None:
         """Write the four arrays to an .npz file, whole or not at all."""
         with written_beside(Path(path)) as temporary, temporary.open("wb") as file:
             np.savez(file, W_enc=self.W_enc, b_enc=self.b_enc, W_dec=self.W_dec, b_dec=self.b_dec)
+
+
+@cache
+def distinct_differences(count: int) -> Array:
+    """Return increasing numbers whose differences are all different, and at least 1.
+
+    They are whole: each is the least that repeats no difference [MianChowla1944].
+
+    Examples
+    --------
+    >>> distinct_differences(7).tolist()
+    [1.0, 2.0, 4.0, 8.0, 13.0, 21.0, 31.0]
+    """
+    chosen: list[int] = []
+    differences: set[int] = set()
+    candidate = 1
+    while len(chosen) < count:
+        new = {candidate - before for before in chosen}
+        if not new & differences:
+            chosen.append(candidate)
+            differences |= new
+        candidate += 1
+    return np.array(chosen, dtype=np.float64)

@@ -21,7 +21,7 @@ from solvers.autoencoders.objective import Objective
 from solvers.laws.arrays import Cubes, LawArrays
 from solvers.laws.cut_square import cut_facets, unit_lines
 from solvers.laws.half_space_moments import pair_moments, triangle_index
-from solvers.losses.expected_loss import loss_parts
+from solvers.losses.loss_parts import loss_parts
 from solvers.losses.parameters import LossOfVector
 from theory.exact.errors import InputError
 

@@ -33,19 +33,33 @@ _PAIRS_AT_ONCE = 2**13
 
 
 @dataclass(eq=False)
-class JumpSums(Sums):
-    """The sums of a JumpReLU SAE.
+class BoundarySums(Sums):
+    """The sums of an SAE whose loss jumps at breaks φ_l = v_l·x + c_l, at p_i - θ_i of JumpReLU.
 
     Parameters
     ----------
-    to_threshold : (n,) array
-        The derivative with respect to θ.
+    to_breaks : tuple of (d, m) and (m,) arrays
+        The derivatives in v and c: the boundary terms. Where a break moves with W_enc and b_enc,
+        they are counted there too.
     """
 
-    to_threshold: Array
+    to_breaks: tuple[Array, Array]
+
+    @property
+    def to_threshold(self) -> Array:
+        """The derivative in θ."""
+        return -self.to_breaks[1]
+
+    @classmethod
+    def zero(cls, n: int, d: int, m: int) -> "BoundarySums":
+        """Return the sums over nothing, of n latents and m breaks."""
+        return cls(
+            np.zeros(n), np.zeros(n), np.zeros((n, d)), np.zeros((n, n)),
+            np.zeros((d, n)), np.zeros(n), (np.zeros((d, m)), np.zeros(m)),
+        )  # fmt: skip
 
 
-def jump_sums_over(law: LawArrays, weights: Weights, l0: float) -> JumpSums:
+def jump_sums_over(law: LawArrays, weights: Weights, l0: float) -> BoundarySums:
     """Return the sums; derivatives are of E ‖x - x̂‖² + Σ (penalty_i E f_i + λ₀ P(f_i > 0)).
 
     Parameters
@@ -76,10 +90,7 @@ def jump_sums_over(law: LawArrays, weights: Weights, l0: float) -> JumpSums:
     """
     d, n = weights.W_enc.shape
     check_cost(law, n)
-    sums = JumpSums(
-        np.zeros(n), np.zeros(n), np.zeros((n, d)), np.zeros((n, n)),
-        np.zeros((d, n)), np.zeros(n), np.zeros(n),
-    )  # fmt: skip
+    sums = BoundarySums.zero(n, d, n)
     for cubes in law.cubes:
         if not cubes.cube_dimension:
             add_points(sums, cubes, weights)
@@ -91,7 +102,7 @@ def jump_sums_over(law: LawArrays, weights: Weights, l0: float) -> JumpSums:
     return sums
 
 
-def _add_boundaries(sums: JumpSums, cubes: Cubes, weights: Weights, l0: float) -> None:
+def _add_boundaries(sums: BoundarySums, cubes: Cubes, weights: Weights, l0: float) -> None:
     W_enc, b_enc = weights.W_enc, weights.b_enc
     n = len(b_enc)
     theta = np.broadcast_to(weights.threshold, n)
@@ -132,14 +143,16 @@ def _at_threshold(weights: Weights, theta: Array, l0: float) -> Array:
     return constant
 
 
-def _move(sums: JumpSums, to_plane: Array, to_W_enc: Array) -> None:
+def _move(sums: BoundarySums, to_plane: Array, to_W_enc: Array) -> None:
     """Add what moving the planes p_i = θ_i changes."""
-    sums.to_b_enc += to_plane
-    sums.to_threshold -= to_plane
+    to_weights, to_offsets = sums.to_breaks
+    to_weights += to_W_enc
+    to_offsets += to_plane
     sums.to_W_enc += to_W_enc
+    sums.to_b_enc += to_plane
 
 
-def _add_normals(sums: JumpSums, normals: Normals, weights: Weights, l0: float) -> None:
+def _add_normals(sums: BoundarySums, normals: Normals, weights: Weights, l0: float) -> None:
     n = len(weights.b_enc)
     size = max(1, _PAIRS_AT_ONCE // (n * n))
     for start in range(0, len(normals.probability), size):
@@ -147,7 +160,7 @@ def _add_normals(sums: JumpSums, normals: Normals, weights: Weights, l0: float) 
         _add_some_normals(sums, Normals(*(array[part] for array in normals.arrays)), weights, l0)
 
 
-def _add_some_normals(sums: JumpSums, normals: Normals, weights: Weights, l0: float) -> None:
+def _add_some_normals(sums: BoundarySums, normals: Normals, weights: Weights, l0: float) -> None:
     W_enc, b_enc, _, b_dec, penalty, threshold, _ = weights
     probability, mean, factor = normals.arrays
     theta = np.broadcast_to(threshold, len(b_enc))

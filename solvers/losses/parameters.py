@@ -14,7 +14,7 @@ from solvers.autoencoders.autoencoder import Sae
 from solvers.autoencoders.objective import Objective
 from solvers.laws.arrays import LawArrays
 from solvers.laws.inverse_square_moments import reaches_origin
-from solvers.losses.expected_loss import Gradient, loss_parts
+from solvers.losses.loss_parts import Gradient, loss_parts
 from solvers.losses.relative_loss import tied_b_dec
 
 Array = NDArray[np.float64]

@@ -125,23 +125,31 @@ def sums_over(law: LawArrays, weights: Weights) -> Sums:
 
 def add_points(sums: Sums, points: Cubes, weights: Weights) -> None:
     """Add what points contribute; a latent is active above its threshold."""
-    W_enc, b_enc, _, b_dec, penalty, *_ = weights
-    gram, atoms = weights.gram, weights.atoms
-    for probability, affine in blocks(points, max(1, _ACTIVATIONS_AT_ONCE // len(b_enc))):
+    for probability, affine in blocks(points, max(1, _ACTIVATIONS_AT_ONCE // len(weights.b_enc))):
         x = affine[:, :, 0]
-        z = x @ W_enc + b_enc
-        fires = z > weights.threshold
-        f = np.where(fires, z, 0.0)
-        weighted = probability[:, None] * f
-        residual = x - b_dec
-        sums.firing += probability @ fires
-        sums.activation += weighted.sum(axis=0)
-        sums.with_residual += weighted.T @ residual
-        sums.together += weighted.T @ f
-        to_z = 2.0 * (f @ gram - residual @ atoms.T) + penalty
-        to_z *= fires * probability[:, None]
-        sums.to_b_enc += to_z.sum(axis=0)
-        sums.to_W_enc += x.T @ to_z
+        fires = x @ weights.W_enc + weights.b_enc > weights.threshold
+        add_nodes(sums, probability, x, fires, weights)
+
+
+def add_nodes(
+    sums: Sums, probability: Array, x: Array, fires: NDArray[np.bool_], weights: Weights
+) -> None:
+    """Add what points x (N, d) contribute at which these latents (N, n) fire.
+
+    Weights of a quadrature in place of `probability` (N,) may be negative.
+    """
+    gram, atoms = weights.gram, weights.atoms
+    f = np.where(fires, x @ weights.W_enc + weights.b_enc, 0.0)
+    weighted = probability[:, None] * f
+    residual = x - weights.b_dec
+    sums.firing += probability @ fires
+    sums.activation += weighted.sum(axis=0)
+    sums.with_residual += weighted.T @ residual
+    sums.together += weighted.T @ f
+    to_z = 2.0 * (f @ gram - residual @ atoms.T) + weights.penalty
+    to_z *= fires * probability[:, None]
+    sums.to_b_enc += to_z.sum(axis=0)
+    sums.to_W_enc += x.T @ to_z
 
 
 def add_normals(sums: Sums, normals: Normals, weights: Weights) -> None:

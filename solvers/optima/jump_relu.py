@@ -20,7 +20,7 @@ from solvers.autoencoders.initialisation import initial_weights
 from solvers.autoencoders.objective import Objective
 from solvers.bounds.hard_threshold_bound import hard_threshold_bound
 from solvers.laws.arrays import law_arrays
-from solvers.losses.expected_loss import jump_loss_parts
+from solvers.losses.loss_parts import jump_loss_parts
 from solvers.losses.parameters import LossOfVector, ScaledProblem
 from solvers.losses.solution import Solution, zero_code
 from solvers.losses.standard_error import fresh_loss
@@ -63,12 +63,12 @@ class JumpLoss:
         n = self.relu.n_latents
         t = vector[-n:]
         sae = self.relu.sae(vector[:-n])
-        parts, gradient, to_threshold = jump_loss_parts(
+        parts, gradient = jump_loss_parts(
             self.relu.law, sae.W_enc, sae.b_enc, t * t, sae.W_dec, sae.b_dec, self.relu.objective
         )
-        assert to_threshold is not None
+        assert gradient.threshold is not None
         packed = self.relu.packed(gradient, vector[:-n])
-        return parts.total, np.concatenate([packed, 2.0 * t * to_threshold])
+        return parts.total, np.concatenate([packed, 2.0 * t * gradient.threshold])
 
     def sae(self, vector: Array) -> JumpReluSae:
         """Return the SAE that a vector stands for."""

@@ -254,5 +254,5 @@ def test_an_autoencoder_without_an_architecture_cannot_be_made() -> None:
     class Nameless(Autoencoder):
         pass
 
-    with pytest.raises(TypeError, match=r"activations_where.*architecture"):
+    with pytest.raises(TypeError, match=r"architecture.*fires_where"):
         Nameless([[1.0]], [0.0], [[1.0]], [0.0])  # type: ignore[abstract, arg-type]

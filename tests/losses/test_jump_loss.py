@@ -7,12 +7,14 @@ import pytest
 
 from solvers import Objective, Sae, expected_loss, expected_loss_and_gradient
 from solvers.autoencoders.architectures import JumpReluSae
+from solvers.autoencoders.autoencoder import Autoencoder
 from solvers.laws.arrays import law_arrays
 from solvers.laws.boundary_moments import boundary_moments
 from solvers.laws.normal_moments import normal_moments
 from solvers.losses.best_activations import best_activation_loss
-from solvers.losses.expected_loss import jump_loss_parts
+from solvers.losses.loss_parts import jump_loss_parts
 from solvers.losses.pair_expectations import pair_expectations
+from solvers.losses.piecewise_loss import piecewise_parts
 from solvers.losses.sampled_loss import sampled_loss
 from solvers.optima.landscape import landscape
 from solvers.optima.train import train
@@ -38,6 +40,14 @@ def some_sae(seed: int, n: int = 4, d: int = 2) -> JumpReluSae:
     return JumpReluSae(base, 0.4 * np.abs(rng.normal(size=n)))
 
 
+def by_cells(law: Law, sae: Autoencoder, objective: Objective) -> float:
+    """The loss by the other route: cells, or pairs without planes where there are none."""
+    parts = piecewise_parts(law_arrays(law), sae)
+    weights = objective.latent_weights(sae.W_dec)
+    penalty = objective.l1 * float(weights @ parts.activation)
+    return parts.reconstruction + penalty + objective.l0 * float(np.trace(parts.firing))
+
+
 def cases(count: int) -> list[Any]:
     return [
         pytest.param(name, seed, marks=[] if seed < 3 else pytest.mark.slow)
@@ -56,13 +66,11 @@ def test_the_gradient_against_differences(name: str, seed: int) -> None:
 
     def total() -> float:
         base = Sae(*(arrays[key] for key in ("W_enc", "b_enc", "W_dec", "b_dec")))
-        return expected_loss(law, JumpReluSae(base, arrays["threshold"]), OBJECTIVE).total
+        return by_cells(law, JumpReluSae(base, arrays["threshold"]), OBJECTIVE)
 
-    parts, gradient, to_threshold = jump_loss_parts(
-        law_arrays(law), sae.W_enc, sae.b_enc, sae.threshold, sae.W_dec, sae.b_dec, OBJECTIVE
-    )
-    assert parts.total == pytest.approx(total(), rel=1e-12)
-    exact = {**gradient._asdict(), "threshold": to_threshold}
+    found = expected_loss_and_gradient(law, sae, OBJECTIVE)
+    assert found.loss.total == pytest.approx(total(), rel=1e-12)
+    exact = {**found.gradient._asdict(), "threshold": found.gradient.threshold}
     for key, array in arrays.items():
         place = tuple(rng.integers(0, size) for size in array.shape)
         before, totals = array[place], []
@@ -97,7 +105,7 @@ def test_no_threshold_and_no_penalty_is_relu(name: str) -> None:
     law, base = LAWS[name], some_sae(8)
     sae = Sae(base.W_enc, base.b_enc, base.W_dec, base.b_dec)
     found = expected_loss_and_gradient(law, sae, Objective(0.1))
-    parts, gradient, _ = jump_loss_parts(
+    parts, gradient = jump_loss_parts(
         law_arrays(law), sae.W_enc, sae.b_enc, np.zeros(4), sae.W_dec, sae.b_dec, Objective(0.1)
     )
     assert parts.total == pytest.approx(found.loss.total, rel=1e-13)
@@ -160,9 +168,7 @@ def test_densities_of_normals_where_both_vanish() -> None:
 def test_on_points_the_loss_is_constant_in_the_thresholds() -> None:
     law = from_active_sets(2, [{"features": [0, 1], "probability": 1}])
     sae = some_sae(3)
-    _, _, to_threshold = jump_loss_parts(
-        law_arrays(law), sae.W_enc, sae.b_enc, sae.threshold, sae.W_dec, sae.b_dec, OBJECTIVE
-    )
+    to_threshold = expected_loss_and_gradient(law, sae, OBJECTIVE).gradient.threshold
     assert to_threshold is not None
     assert not to_threshold.any()
 

@@ -142,7 +142,7 @@ def test_check_measures_all_but_the_best_activations() -> None:
     assert check.polished is not None
     assert check.optimum is not None
     assert check.optimum.loss.total <= check.polished.loss.total + 1e-12
-    with pytest.raises(InputError, match="at most two random magnitudes"):
+    with pytest.raises(InputError, match="at most two uniform magnitudes"):
         expected_loss(law, TopKSae(sae, 1), Objective(0.0))
 
 
