@@ -1,8 +1,8 @@
 """The exact expected loss of an SAE on a law, and its exact gradient. No sampling.
 
 It is put together from expectations over the law (`solvers.losses.loss_parts`). Rounding
-errors are a few 1e-16 times the largest of these terms: relative to the loss, they grow when weights are
-so large that the terms cancel.
+errors are a few 1e-16 times the largest of these terms: relative to the loss, they grow when
+weights are so large that the terms cancel.
 
 Of a law with more active sets than have components the loss is that of points which stand for
 the others: a deterministic function with a gradient, with a standard error, and not exact.
