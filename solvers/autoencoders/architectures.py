@@ -7,6 +7,7 @@ TopK keeps the first.
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -45,6 +46,12 @@ class JumpReluSae(Autoencoder):
         _take_over(self, base)
         theta = _of_length("threshold", threshold, base.d_sae)
         object.__setattr__(self, "threshold", np.maximum(theta, 0.0))
+
+    def moved(self, centre: ArrayLike, size: float) -> Self:
+        """Return what this SAE is on data size · x + centre; see `Autoencoder`."""
+        twin = super().moved(centre, size)
+        object.__setattr__(twin, "threshold", self.threshold * size)
+        return twin
 
     @property
     def architecture(self) -> str:
@@ -177,6 +184,13 @@ class GatedSae(Autoencoder):
         """What the architecture is called in the literature."""
         return "Gated"
 
+    def moved(self, centre: ArrayLike, size: float) -> Self:
+        """Return what this SAE is on data size · x + centre; see `Autoencoder`."""
+        twin = super().moved(centre, size)
+        b_gate = self.b_gate * size - np.asarray(centre) @ self.W_gate
+        object.__setattr__(twin, "b_gate", b_gate)
+        return twin
+
     @property
     def gate(self) -> Sae:
         """The gate path as a ReLU SAE with the same decoder: training reconstructs from it too."""
@@ -211,8 +225,7 @@ class GatedSae(Autoencoder):
         if scale is None:
             return None
         theta = self.b_enc - self.b_gate / scale
-        base = Sae(self.W_enc, self.b_enc, self.W_dec, self.b_dec, self.origin)
-        return JumpReluSae(base, theta)
+        return JumpReluSae(self.base, theta)
 
     @property
     def breaks(self) -> tuple[Array, Array]:

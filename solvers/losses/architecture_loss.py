@@ -1,11 +1,12 @@
 """The exact loss of SAEs of an architecture as a function of one vector, with its gradient.
 
-The vector is that of `solvers.losses.parameters.LossOfVector`, for JumpReLU and Gated SAEs followed
-by t, whose squares are the thresholds, so that these stay ≥ 0. A Gated SAE whose two paths read the
-same directions is a JumpReLU SAE with θ_i = max(0, b_i - b_gate,i) [Rajamanoharan2024a], section
-3.2, and every JumpReLU SAE is one, so that both have the same optima. The threshold of BatchTopK
-follows from the other parameters (`solvers.losses.batch_threshold`), and with it the loss: where
-E #{p_i > θ} = k,
+The vector is that of `solvers.losses.parameters.LossOfVector`, for JumpReLU and Gated SAEs
+followed by t, whose squares are the thresholds, so that these stay ≥ 0. A Gated SAE whose two
+paths read the same is a JumpReLU SAE with θ_i = max(0, b_i - b_gate,i) [Rajamanoharan2024a],
+section 3.2, and every JumpReLU SAE is one, so that both have the same optima.
+
+The threshold of BatchTopK follows from the other parameters (`solvers.losses.batch_threshold`),
+and with it the loss: where E #{p_i > θ} = k,
 
     dL = ∂L - (∂L/∂θ) ∂E#/(∂E#/∂θ).
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from solvers.autoencoders.architecture import Architecture
 from solvers.autoencoders.autoencoder import Autoencoder, Sae
 from solvers.autoencoders.conventions import CONVENTIONS
 from solvers.autoencoders.objective import Objective
@@ -361,5 +362,5 @@ def _against_best(check: CrossCheck, known: Known) -> CrossCheck:
     mine = check.optimum
     if mine is None:
         return check
-    best = known[check.law, check.sae.d_sae, mine.objective]
+    best = known[check.law, check.sae.d_sae, mine.objective, Architecture()]
     return replace(check, optimum=best) if best.loss < mine.loss else check
