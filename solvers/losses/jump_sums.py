@@ -45,7 +45,9 @@ class JumpSums(Sums):
     to_threshold: Array
 
 
-def jump_sums_over(law: LawArrays, weights: Weights, l0: float) -> JumpSums:
+def jump_sums_over(
+    law: LawArrays, weights: Weights, l0: float, boundaries: bool = True
+) -> JumpSums:
     """Return the sums; derivatives are of E ‖x - x̂‖² + Σ (penalty_i E f_i + λ₀ P(f_i > 0)).
 
     Parameters
@@ -55,6 +57,8 @@ def jump_sums_over(law: LawArrays, weights: Weights, l0: float) -> JumpSums:
         With its threshold an array, θ ≥ 0.
     l0 : float
         λ₀.
+    boundaries : bool
+        Whether the derivatives have their second part; else they are E ∂ℓ.
 
     Raises
     ------
@@ -85,9 +89,10 @@ def jump_sums_over(law: LawArrays, weights: Weights, l0: float) -> JumpSums:
             add_points(sums, cubes, weights)
             continue
         add_cubes(sums, cubes, weights)
-        _add_boundaries(sums, cubes, weights, l0)
+        if boundaries:
+            _add_boundaries(sums, cubes, weights, l0)
     for normals in law.normals:
-        _add_normals(sums, normals, weights, l0)
+        _add_normals(sums, normals, weights, l0, boundaries)
     return sums
 
 
@@ -139,15 +144,20 @@ def _move(sums: JumpSums, to_plane: Array, to_W_enc: Array) -> None:
     sums.to_W_enc += to_W_enc
 
 
-def _add_normals(sums: JumpSums, normals: Normals, weights: Weights, l0: float) -> None:
+def _add_normals(
+    sums: JumpSums, normals: Normals, weights: Weights, l0: float, boundaries: bool
+) -> None:
     n = len(weights.b_enc)
     size = max(1, _PAIRS_AT_ONCE // (n * n))
     for start in range(0, len(normals.probability), size):
         part = slice(start, start + size)
-        _add_some_normals(sums, Normals(*(array[part] for array in normals.arrays)), weights, l0)
+        some = Normals(*(array[part] for array in normals.arrays))
+        _add_some_normals(sums, some, weights, l0, boundaries)
 
 
-def _add_some_normals(sums: JumpSums, normals: Normals, weights: Weights, l0: float) -> None:
+def _add_some_normals(
+    sums: JumpSums, normals: Normals, weights: Weights, l0: float, boundaries: bool
+) -> None:
     W_enc, b_enc, _, b_dec, penalty, threshold, _ = weights
     probability, mean, factor = normals.arrays
     theta = np.broadcast_to(threshold, len(b_enc))
@@ -190,6 +200,10 @@ def _add_some_normals(sums: JumpSums, normals: Normals, weights: Weights, l0: fl
     others = 2.0 * gram * (found.both + theta * fires_at.transpose(0, 2, 1))
     at_W = at_b[:, :, None] * mean[:, None, :] + own[:, :, None] * spread + others @ spread
     at_W -= 2.0 * fires[:, :, None] * of_atoms
+    sums.to_b_enc += probability @ at_b
+    sums.to_W_enc += np.einsum("c,cnd->dn", probability, at_W)
+    if not boundaries:
+        return
 
     # E[δ(φ_i) (ℓ_on - ℓ_off) ∂φ_i], x given φ_i = 0 of mean x0 and covariance C - v vᵀ/s².
     variance = np.einsum("cnk,cnk->cn", read, read)
@@ -205,6 +219,4 @@ def _add_some_normals(sums: JumpSums, normals: Normals, weights: Weights, l0: fl
     jump_x += rates @ spread
     jump_x -= spread * ((rates * covariance).sum(axis=2) * per)[:, :, None]
 
-    sums.to_b_enc += probability @ at_b
-    sums.to_W_enc += np.einsum("c,cnd->dn", probability, at_W)
     _move(sums, probability @ jump, np.einsum("c,cnd->dn", probability, jump_x))
