@@ -1,7 +1,7 @@
 """What the rectangle kernel of straight-through estimation passes on, in expectation over a law.
 
-With S_i = 1{-ε/2 < p_i - θ_i < ε/2}, the slab about latent i's threshold, and the derivative of the
-loss in its activation, ∂_i = -2 d_i·(x - b - Σ_j f_j d_j) + penalty_i,
+With S_i = 1{-ε/2 < p_i - θ_i < ε/2}, the slab about latent i's threshold, and the derivative of
+the loss in its activation, ∂_i = -2 d_i·(x - b - Σ_j f_j d_j) + penalty_i,
 
     E[S_i (θ_i ∂_i + λ₀)]/ε   and   E[S_i (θ_i ∂_i + λ₀) x]/ε
 
