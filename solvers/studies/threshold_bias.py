@@ -1,7 +1,7 @@
 """Where straight-through training brings the thresholds of a code, and what that costs.
 
 For an orthonormal frame and its negatives, coordinates t of density ρ on the reals that are read
-without a bias and hard-thresholded at one θ cost E Σ (t² 1{|t| < θ} + λ₀ 1{|t| > θ}), least at
+without a bias and hard-thresholded at one θ cost E Σ (t² 1{t² < θ²} + λ₀ 1{t² > θ²}), least at
 θ = √λ₀. As long as no latent's slab reaches the readings of others, θ > ε/2, the rectangle
 kernel of bandwidth ε has instead, each latent,
 
