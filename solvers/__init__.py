@@ -47,6 +47,12 @@ if TYPE_CHECKING:
     from solvers.losses.sampled_loss import SampledLoss as SampledLoss
     from solvers.losses.sampled_loss import sampled_loss as sampled_loss
     from solvers.losses.solution import Solution as Solution
+    from solvers.losses.straight_through import JumpGradient as JumpGradient
+    from solvers.losses.straight_through import StraightThrough as StraightThrough
+    from solvers.losses.straight_through import exact_gradient as exact_gradient
+    from solvers.losses.straight_through import (
+        straight_through_gradient as straight_through_gradient,
+    )
     from solvers.losses.training_loss import TrainingLoss as TrainingLoss
     from solvers.losses.training_loss import training_loss as training_loss
     from solvers.optima.best_known import best_known as best_known
@@ -96,6 +102,9 @@ _HOMES = {
     "solvers.losses.loss_parts": "Gradient",
     "solvers.losses.sampled_loss": "SampledLoss sampled_loss",
     "solvers.losses.solution": "Solution",
+    "solvers.losses.straight_through": (
+        "JumpGradient StraightThrough exact_gradient straight_through_gradient"
+    ),
     "solvers.losses.training_loss": "TrainingLoss training_loss",
     "solvers.optima.best_known": "best_known",
     "solvers.optima.landscape": "Landscape StationaryPoint landscape",

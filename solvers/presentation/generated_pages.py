@@ -6,6 +6,11 @@ from pathlib import Path
 import sympy
 
 from solvers.autoencoders.conventions import CONVENTIONS
+from solvers.presentation.figures import Figure, write_figure
+from solvers.presentation.straight_through_page import (
+    straight_through_markdown,
+    straight_through_page_figure,
+)
 from solvers.runtime.files import written_beside
 from theory.claims.claim import Claim
 from theory.claims.ledger import LEDGER
@@ -88,14 +93,22 @@ def conventions_markdown() -> str:
 PAGES: dict[Path, Callable[[], str]] = {
     Path("docs/claims.md"): ledger_markdown,
     Path("docs/conventions.md"): conventions_markdown,
+    Path("docs/straight-through.md"): straight_through_markdown,
+}
+
+#: Every figure of those pages and what draws it.
+FIGURES: dict[Path, Callable[[], Figure]] = {
+    Path("docs/figures/straight-through.png"): straight_through_page_figure,
 }
 
 
 def main() -> None:
-    """Write all pages below the current folder."""
+    """Write all pages and their figures below the current folder."""
     for path, make in PAGES.items():
         with written_beside(path) as temporary:
             temporary.write_text(make(), encoding="utf-8")
+    for path, draw in FIGURES.items():
+        write_figure(draw(), path)
 
 
 if __name__ == "__main__":
