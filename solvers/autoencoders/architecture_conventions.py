@@ -193,7 +193,7 @@ ARCHITECTURE_CONVENTIONS: Final[dict[str, ArchitectureConvention]] = {
             f"{_SQUARED} + λ (E #{{f_i > 0}}/k - 1)²",
             "[DictionaryLearning], trainers/jumprelu.py, JumpReluTrainer",
             decoder="unit",
-            outside="the penalty is quadratic in E l0; where it is stationary, so is the loss with "
+            outside="the penalty is quadratic in E l0; a stationary point is one of the loss with "
             "λ₀ = 2λ (E l0 - k)/k²",
         ),
         ArchitectureConvention(
@@ -301,8 +301,7 @@ ARCHITECTURE_CONVENTIONS: Final[dict[str, ArchitectureConvention]] = {
             "Matryoshka",
             _NESTED,
             "[Chanin2025a], code, matryoshka_sae.py, use_delta_loss",
-            outside="the gradient of x̂_s stops at the prefix before it, so that training minimises "
-            "no loss",
+            outside="gradients stop at the prefix before: training minimises no loss",
         ),
         ArchitectureConvention(
             "rajamanoharan2024a",

@@ -70,12 +70,12 @@ error.
 _ARCHITECTURES_HEAD = """
 ## Other architectures
 
-What JumpReLU, TopK, BatchTopK, Matryoshka and Gated SAEs are trained on. `objective` of an entry of
-`solvers.autoencoders.architecture_conventions.ARCHITECTURE_CONVENTIONS` converts λ to λ₀ and
+What JumpReLU, TopK, BatchTopK, Matryoshka and Gated SAEs are trained on. `objective` of an entry
+of `solvers.autoencoders.architecture_conventions.ARCHITECTURE_CONVENTIONS` converts λ to λ₀ and
 prefixes to their weights, or refuses and says why. x̂_s is the reconstruction from the first m_s
 latents, r the number of prefixes, π the gate's pre-activation, x̂_gate what the gate path
-reconstructs. Which latents are dead depends on the history of training, so that no law defines what
-they add. `training_loss` evaluates the loss that a file names and says what it leaves out.
+reconstructs. Which latents are dead depends on the history of training, so that no law defines
+what they add. `training_loss` evaluates the loss that a file names and says what it leaves out.
 """
 
 
