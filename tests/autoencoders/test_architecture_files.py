@@ -123,9 +123,9 @@ def test_what_a_file_says_of_its_training(path: str, loss: str, fields: dict[str
     ("path", "note"),
     [
         ("saelens/batchtopk/training", "held against the threshold by p_i ‖d_i‖"),
-        ("saelens/batchtopk/training", "stands for the ranking in batches"),
-        ("saelens/batchtopk/inference", "trained as batchtopk"),
-        ("saelens/matryoshka_batchtopk/inference", "trained as matryoshka_batchtopk"),
+        ("saelens/batchtopk/training", "stands for the ranking of batches in training"),
+        ("saelens/batchtopk/inference", "trained as 'batchtopk'; its stored threshold"),
+        ("saelens/matryoshka_batchtopk/inference", "trained as 'matryoshka_batchtopk'; its"),
         ("saelens/jumprelu/inference", "pre_act_loss_coefficient adds a loss of latents while"),
         ("saelens/jumprelu_tanh/training", "jumprelu_sparsity_loss_mode='tanh', is λ Σ tanh"),
         ("saelens/jumprelu_quadratic/inference", "mode='quadratic', is 2λ/k (l0 - k)²"),
@@ -305,12 +305,25 @@ def test_a_threshold_of_zero_is_read_and_said_so(tmp_path: Path) -> None:
     np.testing.assert_array_equal(sae.activations(x), relu.activations(x))
 
 
+def test_versions_without_rescaling_compare_the_pre_activation_itself(tmp_path: Path) -> None:
+    def older(_: dict[str, Any], settings: dict[str, Any]) -> None:
+        settings.pop("rescale_acts_by_decoder_norm")
+
+    path = edited_saelens(tmp_path / "sae", "batchtopk_unrescaled", older)
+    old, new = (
+        load_checkpoint(path),
+        load_checkpoint(DATA / "saelens/batchtopk_unrescaled/training"),
+    )
+    np.testing.assert_array_equal(old.W_enc, new.W_enc)
+    np.testing.assert_array_equal(old.breaks[1], new.breaks[1])
+
+
 def test_an_architecture_that_was_trained_as_something_unknown(tmp_path: Path) -> None:
     metadata = {"training_architecture": "of_my_own", "training_architecture_details": {}}
     path = edited_saelens(tmp_path / "sae", "jumprelu", setting("metadata", metadata))
     origin = load_checkpoint(path).origin
     assert origin.loss == ""
-    assert {"trained as of_my_own", "what it was trained on is unknown"} < set(origin.notes)
+    assert {"trained as 'of_my_own'", "what it was trained on is unknown"} < set(origin.notes)
 
 
 def test_log_thresholds_of_older_jumprelu_files(tmp_path: Path) -> None:

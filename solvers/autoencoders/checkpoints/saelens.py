@@ -145,10 +145,10 @@ def _origin(architecture: str, config: dict[str, Any], width: int) -> Origin:
     # JumpReLU files are the inference form of several architectures.
     trained = str(metadata.get("training_architecture") or architecture)
     loss, notes = _training_loss(trained, settings)
+    if trained in _BATCH:
+        notes = ("its stored threshold stands for the ranking of batches in training", *notes)
     if trained != architecture:
-        notes = (f"trained as {trained}", *notes)
-    elif trained in _BATCH:
-        notes = ("its topk_threshold stands for the ranking in batches, as at inference", *notes)
+        notes = (f"trained as {trained!r}", *notes)
     if _rescaled(architecture, config):
         compared = "ranked by" if architecture == "topk" else "held against the threshold by"
         notes = (*notes, f"latents are {compared} p_i ‖d_i‖; read as the same SAE with unit atoms")
@@ -222,10 +222,10 @@ def _jumprelu_loss(settings: dict[str, Any]) -> tuple[str, tuple[str, ...]]:
 
 
 def _rescaled(architecture: str, config: dict[str, Any]) -> bool:
-    """Tell whether p_i ‖d_i‖ decides who fires; `SAELens` has it so in training by default."""
+    """Tell whether p_i ‖d_i‖ decides who fires; versions without the setting did not rescale."""
     if architecture not in ("topk", *_BATCH):
         return False
-    value = config.get("rescale_acts_by_decoder_norm", architecture in _BATCH)
+    value = config.get("rescale_acts_by_decoder_norm", False)
     if not isinstance(value, bool):
         raise InputError("rescale_acts_by_decoder_norm", "true or false", value, where=CONFIG)
     return value
