@@ -53,7 +53,7 @@ def test_the_manifest_holds_every_architecture() -> None:
         "standard",
         "topk",
     ]
-    assert sum(file.stat().st_size for file in DATA.rglob("*")) < 300_000
+    assert sum(file.stat().st_size for file in DATA.rglob("*") if file.is_file()) < 300_000
 
 
 @pytest.mark.parametrize(("path", "form"), FILES)
