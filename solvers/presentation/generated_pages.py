@@ -5,6 +5,7 @@ from pathlib import Path
 
 import sympy
 
+from solvers.autoencoders.architecture_conventions import ARCHITECTURE_CONVENTIONS
 from solvers.autoencoders.conventions import CONVENTIONS
 from solvers.presentation.figures import Figure, write_figure
 from solvers.presentation.straight_through_page import (
@@ -71,8 +72,20 @@ error.
 """
 
 
+_ARCHITECTURES_HEAD = """
+## Other architectures
+
+What JumpReLU, TopK, BatchTopK, Matryoshka and Gated SAEs are trained on. `objective` of an entry
+of `solvers.autoencoders.architecture_conventions.ARCHITECTURE_CONVENTIONS` converts λ to λ₀ and
+prefixes to their weights, or refuses and says why. x̂_s is the reconstruction from the first m_s
+latents, r the number of prefixes, π the gate's pre-activation, x̂_gate what the gate path
+reconstructs. Which latents are dead depends on the history of training, so that no law defines
+what they add. `training_loss` evaluates the loss that a file names and says what it leaves out.
+"""
+
+
 def conventions_markdown() -> str:
-    """Return the table of loss conventions as a Markdown page."""
+    """Return the tables of loss conventions as a Markdown page."""
     lines = [
         _CONVENTIONS_HEAD,
         "| name | loss of one sample | λ here | atoms | encoder reads | source |",
@@ -80,11 +93,24 @@ def conventions_markdown() -> str:
     ]
     reads = {True: "x - b_dec", False: "x", None: "either"}
     here = {"sum": "λ", "mean": "d·λ", "half": "2·λ"}
+    atoms = {"unit": "‖d_i‖ = 1", "free": "free"}
     for name, entry in CONVENTIONS.items():
-        atoms = {"unit": "‖d_i‖ = 1", "free": "free"}[entry.decoder]
         lines.append(
-            f"| `{name}` | {entry.formula} | {here[entry.error]} | {atoms} | "
+            f"| `{name}` | {entry.formula} | {here[entry.error]} | {atoms[entry.decoder]} | "
             f"{reads[entry.subtracts_b_dec]} | {entry.source} |"
+        )
+    lines += [
+        _ARCHITECTURES_HEAD,
+        "| name | architecture | loss of one sample | λ₀ here | atoms | beside it | source |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for name, other in ARCHITECTURE_CONVENTIONS.items():
+        converted = here["mean" if other.error == "mean" else "sum"] if other.penalty else "none"
+        beside = "; ".join(filter(None, (other.auxiliary, other.outside))) or "nothing"
+        lines.append(
+            f"| `{name}` | {other.architecture} | {other.formula} | "
+            f"{'no objective' if other.outside else converted} | {atoms[other.decoder]} | "
+            f"{beside} | {other.source} |"
         )
     return "\n".join([*lines, ""])
 
