@@ -163,7 +163,6 @@ def test_every_prefix_reconstructs_as_the_library_has_it(path: str) -> None:
     assert lies_within(total, entry["sampled"]["training_loss"])
 
 
-@pytest.mark.xfail(strict=True, reason="until expected_loss weighs the prefixes of JumpReLU SAEs")
 @pytest.mark.parametrize("path", NESTED)
 def test_the_training_loss_of_a_matryoshka_sae_is_the_librarys(path: str) -> None:
     entry = MANIFEST[path]
