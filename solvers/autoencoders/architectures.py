@@ -12,6 +12,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from solvers.autoencoders.architecture import Architecture
 from solvers.autoencoders.autoencoder import Array, Autoencoder, Sae, distinct_differences
 from solvers.runtime.arguments import check_type, check_whole, finite_array
 from theory.exact.errors import InputError
@@ -250,3 +251,24 @@ def _of_length(name: str, value: ArrayLike, length: int) -> Array:
     if array.shape != (length,):
         raise InputError(name, f"shape ({length},)", array.shape)
     return array
+
+
+def architecture_of(sae: Autoencoder) -> Architecture:
+    """Return what a trained SAE is an instance of.
+
+    A JumpReLU SAE whose file says that its threshold stands for BatchTopK is one of BatchTopK.
+
+    Examples
+    --------
+    >>> base = Sae([[1.0, 2.0]], [0, 0], [[1.0], [1.0]], [0])
+    >>> architecture_of(TopKSae(base, 1)), architecture_of(base)
+    (Architecture(name='topk', k=1), Architecture(name='relu', k=None))
+    """
+    if isinstance(sae, TopKSae):
+        return Architecture("topk", sae.k)
+    if isinstance(sae, GatedSae):
+        return Architecture("gated")
+    if not isinstance(sae, JumpReluSae):
+        return Architecture()
+    batch_k = sae.origin.batch_k
+    return Architecture("jumprelu") if batch_k is None else Architecture("batchtopk", batch_k)

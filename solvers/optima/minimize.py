@@ -21,8 +21,8 @@ from scipy import optimize
 from solvers.autoencoders.architecture import Architecture
 from solvers.autoencoders.initialisation import initial_weights
 from solvers.autoencoders.objective import Objective
-from solvers.bounds.hard_threshold_bound import hard_threshold_bound
-from solvers.bounds.radial_bound import LowerBound, lower_bound
+from solvers.bounds.best_bound import best_bound
+from solvers.bounds.radial_bound import LowerBound
 from solvers.laws.arrays import law_arrays
 from solvers.losses.parameters import ScaledProblem
 from solvers.losses.solution import Solution, zero_code
@@ -158,11 +158,7 @@ def minimize_loss(
     if not is_relu:
         most = least
     try:
-        bound = (
-            hard_threshold_bound(law, objective)
-            if objective.l0
-            else lower_bound(law, objective, n_latents)
-        )
+        bound = best_bound(law, n_latents, objective, architecture)
         for candidate in candidates:
             others.append(candidate)
             search.tell(len(others), len(others) + least)
