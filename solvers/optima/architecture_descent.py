@@ -26,6 +26,7 @@ from solvers.autoencoders.objective import Objective
 from solvers.losses.architecture_loss import ArchitectureLoss, architecture_loss
 from solvers.losses.parameters import ScaledProblem
 from solvers.optima.optimum import Start
+from solvers.optima.valley import valley_dimension
 from theory.exact.errors import InputError
 
 Array = NDArray[np.float64]
@@ -43,6 +44,8 @@ _ROUGH = 1e-4
 _ROUGH_ITERATIONS = 200
 # Points times pairs of latents on which a descent with noise takes seconds.
 _MOST_PAIRS = 30_000
+# Differences of the gradient in more parameters than this take longer than they are worth.
+_LONGEST = 100
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,6 +99,11 @@ class ArchitectureDescent:
     def sae(self, vector: Array) -> Autoencoder:
         """Return the SAE that a vector stands for, in the units of the data."""
         return self.problem.in_units_of_data(self.loss.sae(vector))
+
+    def valley(self, sae: Autoencoder) -> int:
+        """Return the dimension of the valley that a converged SAE lies in, 0 for a wide one."""
+        vector = self.vector(sae)
+        return valley_dimension(self.loss, vector) if len(vector) <= _LONGEST else 0
 
     def vector(self, sae: Autoencoder) -> Array:
         """Return the vector that stands for an SAE in the units of the data.

@@ -178,7 +178,10 @@ def minimize_loss(
         if not ends and not others:
             raise
         return best(True)
-    return best(False)
+    found = best(False)
+    if is_relu or not found.converged:
+        return found
+    return replace(found, valley=other.valley(found.sae))
 
 
 def check_width(n_latents: int) -> None:

@@ -37,22 +37,16 @@ def on_constraints(
         # The penalty does not see how a latent's scale is shared by its two layers.
         objective = replace(objective, decoder="unit")
     norms = sae.decoder_norms
-    if architecture_of(sae).has_k and objective.decoder == "unit" and _are_not_unit(norms):
-        objective = replace(objective, decoder="free")
-        notes.append("its atoms keep their norms: which latents are kept depends on them")
     if objective.decoder == "unit" and _are_not_unit(norms):
         told = "the loss stays the same" if scale_free else "the gaps are counted from there"
         notes.append(f"atoms are normalised, f_i ‖d_i‖ in place of f_i; {told}")
         if not norms.all():
             notes.append("zero atoms reconstruct nothing; their latents are switched off")
-        if isinstance(sae, Sae):
-            sae = _with_unit_atoms(sae)
-        elif isinstance(sae, JumpReluSae) and norms.all():
-            jump = JumpReluSae(_with_unit_atoms(sae.base), sae.threshold * norms)
-            sae = jump.with_origin(sae.origin)
+        if architecture_of(sae).has_k:
+            # The same charge without touching what decides who fires.
+            objective = replace(objective, sparsity="decoder-norm", decoder="free")
         else:
-            # The same loss without touching what decides who fires.
-            objective = replace(objective, sparsity="decoder-norm")
+            sae = _with_unit_atoms(sae)
     if isinstance(sae, Sae):
         return with_finite_loss(law, sae, objective), objective, notes
     architecture = architecture_of(sae)
@@ -84,14 +78,17 @@ def why_no_gradient(law: LawArrays, sae: Autoencoder) -> str:
     return ""
 
 
-def _with_unit_atoms(sae: Sae) -> Sae:
+def _with_unit_atoms(sae: Autoencoder) -> Autoencoder:
     """Return the SAE of the same x̂ whose atoms have norm 1; latents of zero atoms are off."""
     norms = sae.decoder_norms
     W_dec, b_enc = unit(sae.W_dec), sae.b_enc * norms
     zero = norms == 0
     W_dec[zero, 0] = 1.0
     b_enc[zero] = -1.0
-    return Sae(sae.W_enc * norms, b_enc, W_dec, sae.b_dec, sae.origin)
+    base = Sae(sae.W_enc * norms, b_enc, W_dec, sae.b_dec, sae.origin)
+    if isinstance(sae, JumpReluSae):
+        return JumpReluSae(base, sae.threshold * norms)
+    return GatedSae(base, sae.W_gate, sae.b_gate) if isinstance(sae, GatedSae) else base
 
 
 def _are_not_unit(norms: Array) -> bool:

@@ -116,7 +116,12 @@ class CrossCheck:
 
     @property
     def verdict(self) -> str:
-        """One of "optimum", "training", "basin", "training and basin"; "" if not decided."""
+        """One of "optimum", "training", "basin", "training and basin"; "" if not decided.
+
+        Of a Gated SAE it is not: what its training minimised is no loss.
+        """
+        if architecture_of(self.sae).name == "gated":
+            return ""
         return verdict_of(self.gaps, self.polished, self.optimum)
 
     @property
@@ -257,7 +262,7 @@ def cross_check(
     if architecture.name == "gated" and counts:
         notes.append(
             "training of Gated SAEs stops a gradient at the decoder, so that it minimises no "
-            "loss; the gaps are those of the objective"
+            "loss; the gaps are those of the objective, and there is no verdict"
         )
     best_activations = None
     if objective_used.reconstruction == "squared" and objective_used.l1 > 0:

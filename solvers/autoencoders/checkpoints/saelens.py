@@ -113,8 +113,10 @@ def _build(
     if architecture == "gated":
         W_enc, W_dec, b_dec = (arrays[name] for name in ("W_enc", "W_dec", "b_dec"))
         check_vector(arrays, "r_mag", "b_gate")
-        # The magnitude path shares the gate's directions: W_enc · exp(r_mag).
-        magnitude = build(W_enc * np.exp(arrays["r_mag"]), arrays["b_mag"], W_dec, b_dec)
+        # The magnitude path shares the gate's directions: W_enc · exp(r_mag), in doubles, so that
+        # they stay the same.
+        scale = np.exp(arrays["r_mag"].astype(np.float64))
+        magnitude = build(W_enc * scale, arrays["b_mag"], W_dec, b_dec)
         gate = build(W_enc, arrays["b_gate"], W_dec, b_dec)
         return GatedSae(magnitude, gate.W_enc, gate.b_enc)
     W_enc, b_enc, W_dec, b_dec = (arrays[name] for name in PARAMETERS)
