@@ -63,8 +63,10 @@ class LossOfVector:
     @property
     def has_exact_hessian(self) -> bool:
         """Whether second derivatives are more than differences of gradients."""
-        smooth = self.objective.reconstruction == "squared" and not self.objective.l0
-        return smooth and self.law.in_plane_cells
+        objective = self.objective
+        if objective.reconstruction != "squared" or objective.l0 or objective.prefixes:
+            return False
+        return self.law.in_plane_cells
 
     @property
     def tied(self) -> bool:

@@ -25,6 +25,7 @@ from solvers.autoencoders.initialisation import initial_weights
 from solvers.autoencoders.objective import Objective
 from solvers.losses.architecture_loss import ArchitectureLoss, architecture_loss
 from solvers.losses.parameters import ScaledProblem
+from solvers.optima.descent import Rest
 from solvers.optima.optimum import Start
 from solvers.optima.valley import valley_dimension
 from theory.exact.errors import InputError
@@ -38,6 +39,8 @@ _ITERATIONS = 2000
 # where planes come to lie on edges it may stop early.
 _BEGINNINGS = 3
 _LOWER = 1e-9
+# Size of the push that tells whether a descent that stopped has come to rest.
+_PUSH = 1e-4
 # Deviations of the noise, in units of the data, and how well each descent on it is ended.
 _NOISE = (0.3, 0.1, 0.03, 0.01)
 _ROUGH = 1e-4
@@ -95,6 +98,25 @@ class ArchitectureDescent:
         largest = float(np.abs(slope).max())
         total *= self.problem.loss_unit
         return Start(total, largest <= TOLERANCE, largest, steps, str(found.message)), vector
+
+    def rest(self, seed: np.random.SeedSequence) -> Rest:
+        """Return where the descent from a seed's weights comes to rest.
+
+        Where the gradient does not vanish it has come to rest in a kink if descent after a small
+        push finds nothing lower.
+        """
+        end, vector = self(seed)
+        smooth = np.zeros((0, len(vector)))
+        if end.converged:
+            return Rest(vector, end.gradient, smooth)
+        push = np.random.default_rng(seed).normal(size=vector.shape) * _PUSH
+        beyond, further = self.descend(vector + push * (1 + np.abs(vector)))
+        lower = end.total - beyond.total
+        if beyond.converged and lower > -_LOWER * abs(end.total):
+            return Rest(further, beyond.gradient, smooth)
+        settled = abs(lower) <= _LOWER * abs(end.total)
+        best = further if lower > 0 else vector
+        return Rest(best, end.gradient, np.zeros((1, len(vector))), bool(settled))
 
     def sae(self, vector: Array) -> Autoencoder:
         """Return the SAE that a vector stands for, in the units of the data."""

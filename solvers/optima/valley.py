@@ -45,12 +45,30 @@ def valley_dimension(loss: ArchitectureLoss, vector: Array) -> int:
     0
     4
     """
-    hessian = _hessian(loss, vector)
-    values, directions = np.linalg.eigh(hessian)
+    return shape_by_differences(loss, vector)[2]
+
+
+def shape_by_differences(loss: ArchitectureLoss, vector: Array) -> tuple[str, Array, int]:
+    """Return what a point of vanishing gradient is, its eigenvalues, and its valley's dimension.
+
+    It is "saddle", "valley" or "minimum"; eigenvalues are of the Hessian in all parameters, in
+    increasing order.
+    """
+    values, directions = np.linalg.eigh(_hessian(loss, vector))
+    dimension = _flat_dimension(loss, vector, values, directions)
+    if values.min() < -_FLAT * np.abs(values).max():
+        return "saddle", values, dimension
+    return "valley" if dimension else "minimum", values, dimension
+
+
+def _flat_dimension(
+    loss: ArchitectureLoss, vector: Array, values: Array, directions: Array
+) -> int:
+    """Return in how many directions of no curvature x̂ or f changes."""
     flat = directions[:, np.abs(values) <= _FLAT * np.abs(values).max(initial=0.0)]
     if not flat.size:
         return 0
-    nodes = law_nodes(loss.relu.law)
+    nodes = law_nodes(loss.law)
     slopes = [
         (_functions(loss, vector + _STEP * along, nodes)
          - _functions(loss, vector - _STEP * along, nodes)) / (2 * _STEP)

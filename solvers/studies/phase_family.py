@@ -74,6 +74,7 @@ class Family:
             law, objective, width = self.at(x, y)
             objective.check_has_minimum()
             objective.check_no_l0("a phase diagram")
+            objective.check_no_prefixes("a phase diagram")
             self.codes(law, width)
             if any(part.cube_dimension > 2 for part in law.every_component):
                 expected = "a law of at most two random magnitudes at once"
