@@ -282,7 +282,11 @@ def prefixes_and_angles() -> Finding:
         plain = [frame_loss_for_every_l1(code, law)[0].value
                  for code in (axis_aligned(), diagonal())]  # fmt: skip
         for found, once in zip(with_l1, plain, strict=True):
-            parts = ((sympy.Rational(3, 4), 3), (sympy.Rational(1, 2), 2), (sympy.Rational(1, 2), 1))
+            parts = (
+                (sympy.Rational(3, 4), 3),
+                (sympy.Rational(1, 2), 2),
+                (sympy.Rational(1, 2), 1),
+            )
             total = sum(weight * once.subs(L1, L1 / n) for weight, n in parts)
             require(sympy.expand(found - total) == sympy.Rational(5, 6), "it is such a sum")
         quantities.append(

@@ -86,7 +86,7 @@ def one_term_loss(code: Code, law: Law, witness: Witness | None = None) -> Expec
 
 @checked
 def rotated_one_term_loss(magnitude_correlation: int) -> sympy.Expr:
-    """Return `one_term_loss` of the code rotated by θ in [0, π/4] on a data set, A = 1, in q and θ.
+    """Return `one_term_loss` of the code at θ in [0, π/4] on a data set, A = 1, in q and θ.
 
     Parameters
     ----------
@@ -115,8 +115,8 @@ def rotated_one_term_loss(magnitude_correlation: int) -> sympy.Expr:
 
 
 def _in_double_angle(value: sympy.Expr) -> sympy.Expr:
-    """Return an expression in θ in sin 2θ and cos 2θ, short if it is one in either."""
-    s, c = sympy.sin(2 * THETA), sympy.cos(2 * THETA)
+    """Return an expression in θ in sin 2θ and cos 2θ."""
+    c = sympy.cos(2 * THETA)
     wide = sympy.expand_trig(value)
     half = wide.subs(sympy.cos(THETA) ** 2, (1 + c) / 2).subs(sympy.sin(THETA) ** 2, (1 - c) / 2)
     return sympy.simplify(half)

@@ -6,9 +6,9 @@ With b = b_dec the first m latents reconstruct x̂_m = b + Σ_{i≤m} f_i d_i, a
 Frames, b = 0. Over the atoms ±u_k of an orthonormal frame, opposite latents never firing together,
 ‖x - x̂_m‖² = ‖x‖² - Σ_{i≤m} (2 f_i d_i·x - f_i²), so that with an l1 penalty each latent has a
 problem of its own, (r - n_i) t² + n_i (t - f_i)² + λ f_i at t = (d_i·x)₊, whose best activation is
-(t - λ/(2 n_i))₊: one ReLU layer with b_enc = -λ/(2 n_i) has it. As λ → 0 what counts is E (d_i·x)₊²,
-half the variance along d_i of a law symmetric under x → -x: where the covariance is a multiple of
-the identity, no prefix tells one angle, or one order of latents, from another.
+(t - λ/(2 n_i))₊: one ReLU layer with b_enc = -λ/(2 n_i) has it. As λ → 0 what counts is
+E (d_i·x)₊², half the variance along d_i of a law symmetric under x → -x: where the covariance is a
+multiple of the identity, no prefix tells one angle, or one order of latents, from another.
 
 Frames that b_dec moves. Latent 1 with f = u·x + B' never lets go of u, if b holds -B' u and B' is
 large enough; latent 2 with f = (v·x + B)₊ has most of v, if b holds -B v; and latent 3 with

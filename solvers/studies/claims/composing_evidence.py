@@ -157,9 +157,13 @@ def _l0_rotations() -> list[Routes]:
     height, routes = float(SAMPLE_HEIGHT), []
     for name in _NAMES:
         loss = partial(_l0_loss, preset(name), height=height)
+
+        def gain(angle: float, loss: Callable[[float], float] = loss) -> float:
+            return -loss(angle)
+
         extremes = (
             least_value(loss, 0.0, np.pi / 2),
-            -least_value(lambda angle, loss=loss: -loss(angle), -np.pi / 4, np.pi / 4),
+            -least_value(gain, -np.pi / 4, np.pi / 4),
         )
         for angle, found in zip((DIAGONAL, AXES), extremes, strict=True):
             pointwise = _least_of_l0(angle, height)
@@ -281,15 +285,15 @@ def _topk_two() -> list[Routes]:
     for name in _NAMES:
         law = preset(name)
 
-        def loss(angle: float, law: Law = law) -> float:
-            return expected_loss(law, oblique_pairs(one, angle), Objective(l1=0.0)).total
+        def gain(angle: float, law: Law = law) -> float:
+            return -expected_loss(law, oblique_pairs(one, angle), Objective(l1=0.0)).total
 
         routes.append(
             replace(
                 _by_quadrature(law, error),
-                exact=loss(other),
+                exact=-gain(other),
                 # The dearest: all cost nothing.
-                optimised=-least_value(lambda angle, loss=loss: -loss(angle), 1.0, 2.0),
+                optimised=-least_value(gain, 1.0, 2.0),
             )
         )
     return routes

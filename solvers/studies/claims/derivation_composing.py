@@ -61,7 +61,8 @@ def _tie_of_top_k(settings: tuple[Any, ...], values: Values) -> float:
     def difference(q: float) -> float:
         law = one_hot_sets(magnitude_correlation=f, onehot_probability=sympy.Rational(f"{q:.12f}"))
         axes, diagonal = (
-            expected_loss(law, top_k_frame(angle, 1), _RECONSTRUCTION) for angle in (AXES, DIAGONAL)
+            expected_loss(law, top_k_frame(angle, 1), _RECONSTRUCTION)
+            for angle in (AXES, DIAGONAL)
         )
         return axes - diagonal
 
