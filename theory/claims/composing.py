@@ -143,9 +143,9 @@ def best_rotation_under_l0() -> Finding:
     }
     return Finding(
         Verdict.HOLDS,
-        "for every λ₀ below 2, the loss of four atoms falls all the way from 0° to 45°; on the "
-        "second data set only at order λ₀^(3/2): 2λ₀ - (4√2/3) λ₀^(3/2) + λ₀²/2 against "
-        "2λ₀ - (4/3) λ₀^(3/2)",
+        "for every λ₀ below 2 (A = 1), the loss of four atoms falls towards 45° wherever any of "
+        "them fires; on the second data set only at order λ₀^(3/2): 2λ₀ - (4√2/3) λ₀^(3/2) + "
+        "λ₀²/2 against 2λ₀ - (4/3) λ₀^(3/2)",
         tuple(
             Quantity(f"loss of the {code} code, {name}", value, at)
             for (name, code), value in losses.items()
@@ -159,7 +159,8 @@ def persists_under_l0() -> Finding:
     series = [hard_threshold_tie_series(axis_aligned(), diagonal(), f, 2) for f in (1, 0)]
     require(series[0].subs(HEIGHT, 0) == sympy.Rational(1, 2), "the first tie begins at 1/2")
     require(series[1].subs(HEIGHT, 0) == 0, "the second tie begins at 0")
-    require(sympy.diff(series[1], HEIGHT).is_positive, "and grows like τ")
+    growth = 4 * (sympy.sqrt(2) - 1) / 3 * HEIGHT
+    require(sympy.expand(series[1] - growth) == 0, "and grows like 4 (√2 - 1) τ/3")
     axes, diagonals = (
         hard_threshold_loss_for_every_height(code, preset("independent"))
         for code in (axis_aligned(), diagonal())
@@ -176,9 +177,9 @@ def persists_under_l0() -> Finding:
     return Finding(
         Verdict.UNDER_A_READING,
         "on the first data set while the one-hot probability is below a tie that begins at 1/2 "
-        f"for λ₀ → 0; on the second at q = 0, but below {sympy.factor(series[1])} only, to first "
-        "order in tau = √λ₀: any share of one-hot samples turns it round as λ₀ → 0, where an l1 "
-        "penalty keeps a tie of (10 - 6√2)/7",
+        "for λ₀ → 0; on the second at q = 0, but with one-hot samples only below "
+        "4 (√2 - 1) √λ₀/3, to first order: any share of them turns it round as λ₀ → 0, where an l1 penalty keeps a "
+        "tie of (10 - 6√2)/7",
         (
             Quantity("q* under l0, first data set", ties[0], at),
             Quantity("q* under l0, second data set", ties[1], at),

@@ -55,8 +55,8 @@ def composing() -> Derivation:
         title="Is composing a matter of L1?",
         summary=(
             "No, but how firmly it stands is. On data whose features share their magnitude the "
-            "diagonal code wins under every sparsity here: under an l0 penalty it is even the "
-            "optimum at every width. On data whose features are independent, an l1 penalty "
+            "diagonal code wins under L1, under L0, where it is even the optimum at every width, "
+            "and under TopK with k = 1. On data whose features are independent, an l1 penalty "
             "prefers it up to a constant share of one-hot samples; an l0 penalty prefers it at "
             "order λ₀^(3/2) only, so that any share of one-hot samples turns it round as λ₀ → 0; "
             "TopK with k = 1 prefers it, and with k = 2 is indifferent between all angles. "
@@ -110,11 +110,14 @@ def composing() -> Derivation:
 def _under_l1() -> list[Step]:
     steps = []
     for name, f, ordinal in _BOTH:
+        lead = (
+            "Under an l1 penalty exact reconstruction is cheapest along the diagonals, as the "
+            "chapter on the one-hot threshold derives, while the one-hot probability is below a "
+            "constant. As λ → 0 it is, o" if f else "and o"
+        )  # fmt: skip
         steps.append(
             Step(
-                "Under an l1 penalty exact reconstruction is cheapest along the diagonals, as the "
-                "chapter on the one-hot threshold derives, while the one-hot probability is below "
-                f"a constant. On the {ordinal} data set, λ → 0,",
+                f"{lead}n the {ordinal} data set,",
                 "q_star", tie_probability(f), "equal costs",
                 Numeric("root finding on the exact costs", "tie of the costs", (name,),
                         tolerance=1e-9),
@@ -152,12 +155,13 @@ def _under_l0() -> list[Step]:
         )  # fmt: skip
     steps += [
         Step(
-            "On both data sets it falls all the way to the diagonal, there and beyond that τ: "
-            "the derivative by θ is a quotient of sums of positive terms. On the second,",
-            "D_theta", sympy.diff(frames["independent"][0].value, THETA),
+            "On both data sets it falls towards the diagonal, for larger τ, too, as long as any "
+            "latent fires: with c = cos θ, s = sin θ and w = c - s every derivative by θ is, but "
+            "for its sign, a quotient of sums of positive terms. Here, on the second,",
+            "D_theta", sympy.simplify(sympy.diff(frames["independent"][0].value, THETA)),
             "differentiate",
-            Decided("it is negative, and so it is for τ up to cos θ + sin θ, from where on the "
-                    "loss is 2/3; and on the first data set",
+            Decided("it is negative, as are the three others: up to τ = c - s, and from there to "
+                    "c + s, on both data sets",
                     all(slope_written_positive(name, chamber).is_positive
                         for name, *_ in _BOTH for chamber in (0, 1))),
         ),
@@ -202,11 +206,12 @@ def _under_l0() -> list[Step]:
     for (name, f, _), said in zip(
         _BOTH,
         (
-            "Two latents fire almost always, in either code: what the diagonal gains it gains at "
-            "order λ₀^(3/2). A one-hot sample, though, costs λ₀ along the axes and 2λ₀ along the "
-            "diagonals. On the first data set the diagonal code needs one latent, and the two tie "
-            "at",
-            "while on the second the tie is at",
+            "A one-hot sample, though, costs about λ₀ along the axes and 2λ₀ along the diagonals. "
+            "On the first data set it is the other way round for the other samples, and the two "
+            "codes tie near 1/2:",
+            "On the second two latents fire almost always, in either code: what the diagonal "
+            "gains there it gains at order λ₀^(3/2), and a one-hot sample takes it back at order "
+            "λ₀. The tie is at",
         ),
         strict=True,
     ):
@@ -253,8 +258,8 @@ def _top_k() -> list[Step]:
         *steps,
         Step(
             "which is 0 on the first and 1/12 on the second at 45°, and 1/3 and 1/6 along the "
-            "axes. With one-hot samples, and whatever the magnitude correlation, the two codes "
-            "tie at",
+            "axes. With one-hot samples the least may lie in between; whatever the magnitude "
+            "correlation, the two codes tie at",
             "q_star", sympy.factor(one_term_tie(axis_aligned(), diagonal(), f)),
             "both losses are linear in q; solve",
             Numeric("root finding on the exact losses", "tie of TopK losses", (),
@@ -296,11 +301,14 @@ def _prefixes() -> list[Step]:
     ]  # fmt: skip
     for code, angle in ((axis_aligned(), 0.0), (diagonal(), 45.0)):
         value = sympy.expand(prefix_frame_loss(code, independent, at).value)
+        lead = "and" if angle else (
+            "An l1 penalty then decides as it does without prefixes. Each latent has the soft "
+            "threshold λ/(2n), n the number of prefixes that hold it. On the second data set, at "
+            "small λ,"
+        )  # fmt: skip
         steps.append(
             Step(
-                "An l1 penalty then decides as it does without prefixes. Each latent has the soft "
-                "threshold λ/(2n), n the number of prefixes that hold it. On the second data set "
-                f"the {code.name} code has, at small λ,",
+                f"{lead} the {code.name} code has",
                 f"M_{'axes' if angle == 0 else 'diagonal'}", value,
                 "n h_{λ/n} along each atom, and its square where no prefix holds it",
                 Numeric("the exact loss of that SAE with prefixes", "loss with prefixes",
@@ -320,8 +328,8 @@ def _prefixes() -> list[Step]:
     )  # fmt: skip
     for name, kind, said in (
         ("independent", "axis-aligned",
-         "far below 5/6, and least at B = 3 - 2√2, on both data sets; no four latents that 16 "
-         "starts of the minimiser find do better:"),
+         "This is far below 5/6, and least at B = 3 - 2√2, on both data sets; 16 starts of the "
+         "minimiser, over all SAEs of four latents, find nothing better:"),
         ("shared", "diagonal",
          "Along the diagonals it is more, on the first data set"),
         ("independent", "diagonal",

@@ -8,8 +8,8 @@ so the best that one latent at a time can do is
 and a TopK SAE with W_enc = W_decᵀ, b_enc = 0 does it: the largest pre-activation is the one.
 
 k = 2. Let d_1, d_2 be any two linearly independent atoms in the plane, with their negatives, and
-e_1, e_2 the dual basis, e_i·d_j = δ_ij. With encoder columns ±e_1, ±e_2 and b_enc = 0, of each pair
-of opposite latents at most one is positive, so TopK with k = 2 keeps |e_1·x| and |e_2·x|, and
+e_1, e_2 the dual basis, e_i·d_j = δ_ij. With encoder columns ±e_1, ±e_2 and b_enc = 0, of each
+pair of opposite latents at most one is positive, so TopK with k = 2 keeps |e_1·x| and |e_2·x|, and
 x̂ = (e_1·x) d_1 + (e_2·x) d_2 = x. The loss is 0 on every law, whatever the two angles: a continuum
 of optima that says nothing about features. Of a frame the dual basis is the frame itself.
 """
@@ -111,7 +111,7 @@ def rotated_one_term_loss(magnitude_correlation: int) -> sympy.Expr:
         value = one_term_loss(rotated_code(THETA), law, _AT).value
         found.append(_in_double_angle(value))
     together, alone = found
-    return sympy.expand((1 - ONEHOT_PROBABILITY) * together) + ONEHOT_PROBABILITY * alone
+    return (1 - ONEHOT_PROBABILITY) * together + ONEHOT_PROBABILITY * alone
 
 
 def _in_double_angle(value: sympy.Expr) -> sympy.Expr:

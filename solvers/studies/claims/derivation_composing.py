@@ -1,4 +1,4 @@
-"""Routes to the numbers of the derivation about composing; what a route is, `derivation_costs` says."""
+"""Routes to the numbers of the derivation about composing; see `derivation_costs`."""
 
 from typing import Any
 
