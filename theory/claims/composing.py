@@ -178,8 +178,8 @@ def persists_under_l0() -> Finding:
         Verdict.UNDER_A_READING,
         "on the first data set while the one-hot probability is below a tie that begins at 1/2 "
         "for λ₀ → 0; on the second at q = 0, but with one-hot samples only below "
-        "4 (√2 - 1) √λ₀/3, to first order: any share of them turns it round as λ₀ → 0, where an l1 penalty keeps a "
-        "tie of (10 - 6√2)/7",
+        "4 (√2 - 1) √λ₀/3, to first order: any share of them turns it round as λ₀ → 0, where an "
+        "l1 penalty keeps a tie of (10 - 6√2)/7",
         (
             Quantity("q* under l0, first data set", ties[0], at),
             Quantity("q* under l0, second data set", ties[1], at),
