@@ -23,9 +23,10 @@ formula is derived anew each time this page is made, and `sae-theory verify` hol
 against three numeric routes.
 
 In the formulas A is the largest amplitude, s the norm of the weights, m the mean amplitude,
-q the one-hot probability, f the magnitude correlation, ρ the sign correlation and λ the
-coefficient of the l1 penalty. Losses are E‖x - x̂‖² + λ E Σ f_i with unit atoms, summed over
-coordinates, without a factor ½.
+q the one-hot probability, f the magnitude correlation, ρ the sign correlation, λ the
+coefficient of the l1 penalty and τ (tau) the root of λ₀, that of an l0 penalty. Losses are
+E‖x - x̂‖² + λ E Σ f_i + λ₀ E #{f_i > 0} with unit atoms, summed over coordinates, without a factor
+½; where it is said, the reconstruction is summed over prefixes.
 """
 
 
