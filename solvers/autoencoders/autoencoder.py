@@ -100,6 +100,21 @@ class Autoencoder(ABC):
         object.__setattr__(twin, "origin", origin)
         return twin
 
+    def with_atoms(self, W_dec: ArrayLike) -> Self:
+        """Return the same SAE with other atoms (d_sae, d_in).
+
+        Examples
+        --------
+        >>> Sae([[1.0]], [0], [[1.0]], [0]).with_atoms([[2.0]]).reconstruction([[3.0]]).tolist()
+        [[6.0]]
+        """
+        twin, atoms = copy.copy(self), finite_array("W_dec", W_dec)
+        if atoms.shape != self.W_dec.shape:
+            raise InputError("W_dec", f"shape {self.W_dec.shape}", atoms.shape)
+        atoms.setflags(write=False)
+        object.__setattr__(twin, "W_dec", atoms)
+        return twin
+
     @property
     def base(self) -> "Sae":
         """The ReLU SAE of the same arrays."""

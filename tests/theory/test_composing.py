@@ -11,9 +11,10 @@ import sympy
 from scipy import optimize
 
 from solvers import Objective, Sae, Search, expected_loss
+from solvers.autoencoders.architecture import Architecture
 from solvers.autoencoders.architectures import JumpReluSae, TopKSae
 from solvers.bounds.hard_threshold_bound import hard_threshold_bound as bound_in_floats
-from solvers.optima.jump_relu import minimize_jump_loss
+from solvers.optima.best_known import best_known
 from theory import InputError, Law, one_hot_sets, preset
 from theory.claims.composing import slope_written_positive
 from theory.codes.code import Code, axis_aligned, diagonal
@@ -190,7 +191,13 @@ def test_the_optimiser_beside_the_tie_on_the_first_data_set() -> None:
         law = preset("shared", onehot_probability=q)
         losses = {code: l0_loss(law, angle, float(tau)) for code, (_, angle) in CODES.items()}
         assert min(losses, key=lambda code: losses[code]) == name
-        found = minimize_jump_loss(law, 4, Objective(0, l0=float(tau) ** 2), Search(4, limit=4))
+        found = best_known(
+            law,
+            4,
+            Objective(0, l0=float(tau) ** 2),
+            Search(4, limit=4),
+            architecture=Architecture("jumprelu"),
+        )
         assert found.total <= losses[name] + 1e-12
 
 

@@ -11,12 +11,13 @@ from functools import partial
 import numpy as np
 from scipy import optimize
 
+from solvers.autoencoders.architecture import Architecture
 from solvers.autoencoders.architectures import JumpReluSae, TopKSae
 from solvers.autoencoders.autoencoder import Sae
 from solvers.autoencoders.frames import frame_atoms, frame_sae
 from solvers.autoencoders.objective import Objective
 from solvers.losses.expected_loss import expected_loss
-from solvers.optima.jump_relu import minimize_jump_loss
+from solvers.optima.best_known import best_known
 from solvers.optima.minimize import minimize_loss
 from solvers.optima.search import Search
 from solvers.runtime.arguments import checked
@@ -142,7 +143,9 @@ def _l0_optimum() -> list[Routes]:
             return least
 
         search = Search(_JUMP_STARTS, limit=_JUMP_STARTS)
-        best = minimize_jump_loss(law, 4, Objective(l1=0.0, l0=height**2), search)
+        best = best_known(
+            law, 4, Objective(l1=0.0, l0=height**2), search, architecture=Architecture("jumprelu")
+        )
         routes.append(
             replace(
                 _by_quadrature(law, bound),
