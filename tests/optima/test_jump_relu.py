@@ -135,5 +135,5 @@ def test_weights_under_an_l0_penalty(capsys: pytest.CaptureFixture[str], tmp_pat
     np.savez(weights, W_enc=np.eye(2), b_enc=np.zeros(2), W_dec=np.eye(2), b_dec=np.zeros(2))
     document = run_json(capsys, "loss", "shared", weights, "--sparsity", "l0", "--l0", "0.5")
     assert document["sparsity"] == pytest.approx(0.5 * document["l0"])
-    with pytest.raises(InputError, match="n_latents: expected a whole number ≥ 1"):
+    with pytest.raises(InputError, match="n_latents: expected a whole number from 1"):
         minimize_jump_loss(load_law("shared"), 0, Objective(0, l0=0.1), FEW)
