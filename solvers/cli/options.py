@@ -2,15 +2,23 @@
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from solvers.autoencoders.objective import DECODERS, RECONSTRUCTIONS, SPARSITIES, Objective
+from solvers.autoencoders.architecture import ARCHITECTURES, Architecture
+from solvers.autoencoders.objective import (
+    DECODERS,
+    PREFIX_WEIGHTS,
+    RECONSTRUCTIONS,
+    SPARSITIES,
+    Objective,
+)
 from solvers.cli.interrupts import leaving_on_interrupt
 from solvers.optima.search import Search
 from solvers.presentation.results import to_json
+from solvers.runtime.arguments import check_choice
 from solvers.runtime.files import check_writable
 from solvers.runtime.parallel import pool
 from solvers.runtime.progress import ProgressLine
@@ -23,6 +31,9 @@ LAW = (
     "(independent:onehot_probability=0.25,amplitude=2; two-features:first_alone=0.5,both=0.5), "
     "or the path of a JSON law file"
 )
+
+#: Another name of BatchTopK with prefixes, as [Bussmann2025] train it.
+MATRYOSHKA = "matryoshka"
 
 
 def whole(text: str) -> int:
@@ -48,6 +59,49 @@ def whole(text: str) -> int:
     if not value.is_integer():
         raise argparse.ArgumentTypeError(f"expected a whole number, got {text[:40]!r}")
     return int(value)
+
+
+def number(text: str) -> float:
+    """Return a number, a whole one as an int; argparse reports any other.
+
+    Examples
+    --------
+    >>> number("2"), number("2.5"), number("1e1")
+    (2, 2.5, 10)
+    """
+    try:
+        return whole(text)
+    except argparse.ArgumentTypeError:
+        pass
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected a number, got {text[:40]!r}") from None
+
+
+def wholes(text: str) -> tuple[int, ...]:
+    """Return whole numbers that commas separate.
+
+    Examples
+    --------
+    >>> wholes("1,2,4")
+    (1, 2, 4)
+    """
+    return tuple(whole(part) for part in text.split(","))
+
+
+def prefix_weights(text: str) -> str | tuple[float, ...]:
+    """Return numbers that commas separate, or else a word for `Objective` to judge.
+
+    Examples
+    --------
+    >>> prefix_weights("2,1"), prefix_weights("mean")
+    ((2, 1), 'mean')
+    """
+    try:
+        return tuple(number(part) for part in text.split(","))
+    except argparse.ArgumentTypeError:
+        return text
 
 
 def add_law(parser: argparse.ArgumentParser) -> None:
@@ -131,6 +185,44 @@ def add_objective(
                        metavar="μ", help=f"coefficient μ ≥ 0 (default: {told})")  # fmt: skip
 
 
+def add_architecture(
+    parser: argparse.ArgumentParser, *, offered: Sequence[str] = ARCHITECTURES
+) -> None:
+    """Add --architecture, --k, --prefixes and --prefix-weights.
+
+    "matryoshka", offered with "batchtopk", is another name of it that asks for prefixes.
+    """
+    group = parser.add_argument_group(
+        "architecture",
+        "Matryoshka SAEs are those with --prefixes, of any architecture; by their name alone "
+        "they are BatchTopK",
+    )
+    names = (*offered, MATRYOSHKA) if "batchtopk" in offered else tuple(offered)
+    group.add_argument("--architecture", default=names[0], metavar="A",
+                       help=f"{' | '.join(names)} (default: %(default)s)")  # fmt: skip
+    group.add_argument("--k", type=number, metavar="K",
+                       help="of topk: latents a sample; of batchtopk: on average")  # fmt: skip
+    group.add_argument("--prefixes", type=wholes, metavar="M1,M2,..", default=(),
+                       help="first latents that reconstruct too; the last M is the "
+                       "width")  # fmt: skip
+    group.add_argument("--prefix-weights", type=prefix_weights, default=PREFIX_WEIGHTS[0],
+                       metavar="V", help=f"{' | '.join(PREFIX_WEIGHTS)} | v1,v2,.. (default: "
+                       "%(default)s)")  # fmt: skip
+    parser.set_defaults(offered_architectures=names)
+
+
+def architecture_of(options: argparse.Namespace) -> Architecture:
+    """Return the architecture that the options describe; ReLU where a command has none."""
+    if not hasattr(options, "offered_architectures"):
+        return Architecture()
+    name = check_choice("architecture", options.architecture, options.offered_architectures)
+    if name == MATRYOSHKA:
+        if not options.prefixes:
+            raise InputError("prefixes", f"numbers of latents beside --architecture {MATRYOSHKA}")
+        name = "batchtopk"
+    return Architecture(name, options.k)
+
+
 def objective_of(options: argparse.Namespace) -> Objective:
     """Return the objective that the options describe."""
     l1, l0, sparsity = options.l1, getattr(options, "l0", None), options.sparsity
@@ -140,7 +232,7 @@ def objective_of(options: argparse.Namespace) -> Objective:
         if l1 is not None:
             raise InputError("l1", "no λ beside --sparsity l0, whose coefficient is --l0", l1)
         l1, sparsity = 0.0, SPARSITIES[0]
-    if l1 is None and l0 is None:
+    if l1 is None and l0 is None and not architecture_of(options).has_k:
         raise InputError("l1", "λ, the coefficient of the penalty")
     return Objective(
         l1=0.0 if l1 is None else l1,
@@ -149,6 +241,8 @@ def objective_of(options: argparse.Namespace) -> Objective:
         decoder=options.decoder,
         weight_decay=options.weight_decay,
         l0=0.0 if l0 is None else l0,
+        prefixes=getattr(options, "prefixes", ()),
+        prefix_weights=getattr(options, "prefix_weights", PREFIX_WEIGHTS[0]),
     )
 
 
