@@ -49,6 +49,11 @@ class JumpReluSae(Autoencoder):
         return "JumpReLU"
 
     @property
+    def arrays(self) -> dict[str, Array]:
+        """Those of all SAEs, and the threshold; see `Autoencoder`."""
+        return {**super().arrays, "threshold": self.threshold}
+
+    @property
     def breaks(self) -> tuple[Array, Array]:
         """p_i - θ_i; see `Autoencoder`."""
         return self.W_enc, self.b_enc - self.threshold
@@ -85,6 +90,11 @@ class TopKSae(Autoencoder):
     def architecture(self) -> str:
         """What the architecture is called in the literature."""
         return "TopK"
+
+    @property
+    def arrays(self) -> dict[str, Array]:
+        """Those of all SAEs, and k; see `Autoencoder`."""
+        return {**super().arrays, "k": np.array(self.k)}
 
     @cached_property
     def _pairs(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -158,6 +168,11 @@ class GatedSae(Autoencoder):
     def architecture(self) -> str:
         """What the architecture is called in the literature."""
         return "Gated"
+
+    @property
+    def arrays(self) -> dict[str, Array]:
+        """Those of all SAEs, and the gate; see `Autoencoder`."""
+        return {**super().arrays, "W_gate": self.W_gate, "b_gate": self.b_gate}
 
     @property
     def gate(self) -> Sae:

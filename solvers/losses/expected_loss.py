@@ -184,17 +184,25 @@ def _without_gradient(law: LawArrays, sae: Autoencoder, objective: Objective) ->
         )
     if objective.weight_decay:
         raise InputError("weight_decay", f"0 for a {kind} SAE", objective.weight_decay)
+    objective.latent_prefixes(sae.d_sae)
     with np.errstate(over="ignore", invalid="ignore"):
         parts = piecewise_parts(law, sae)
+        reconstruction = parts.reconstruction
+        if objective.prefixes:
+            charged = zip(objective.prefixes, objective.weights_of_prefixes(), strict=True)
+            reconstruction = sum(
+                weight * piecewise_parts(law, sae.of_prefix(prefix)).reconstruction
+                for prefix, weight in charged
+            )
     weights = objective.latent_weights(sae.W_dec)
     firing = np.diagonal(parts.firing)
     sparsity = objective.l1 * float(weights @ parts.activation)
     sparsity += objective.l0 * float(firing.sum())
-    if not np.isfinite(parts.reconstruction + sparsity):
+    if not np.isfinite(reconstruction + sparsity):
         raise InputError("weights", "numbers whose loss does not overflow a double, on this law")
     return ExpectedLoss(
-        total=parts.reconstruction + sparsity,
-        reconstruction=parts.reconstruction,
+        total=reconstruction + sparsity,
+        reconstruction=reconstruction,
         sparsity=sparsity,
         weight_decay=0.0,
         l1=float(parts.activation.sum()),
