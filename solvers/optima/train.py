@@ -248,7 +248,9 @@ def _check(
     if name != "relu" and schedule.tie_b_dec:
         raise InputError("tie_b_dec", "False but for ReLU SAEs", True)
     if name == "batchtopk" and int((architecture.k or 0) * schedule.batch) < 1:
-        raise InputError("batch", "one in which k samples' worth of latents fire", schedule.batch)
+        raise InputError(
+            "batch", "samples enough that one latent of a batch fires", schedule.batch
+        )
 
 
 class _Run:
