@@ -202,7 +202,7 @@ def add_architecture(
                        help=f"{' | '.join(names)} (default: %(default)s)")  # fmt: skip
     group.add_argument("--k", type=number, metavar="K",
                        help="of topk: latents a sample; of batchtopk: on average")  # fmt: skip
-    group.add_argument("--prefixes", type=wholes, metavar="M1,M2,..", default=(),
+    group.add_argument("--prefixes", type=wholes, metavar="M1,M2,..",
                        help="first latents that reconstruct too; the last M is the "
                        "width")  # fmt: skip
     group.add_argument("--prefix-weights", type=prefix_weights, default=PREFIX_WEIGHTS[0],
@@ -241,7 +241,7 @@ def objective_of(options: argparse.Namespace) -> Objective:
         decoder=options.decoder,
         weight_decay=options.weight_decay,
         l0=0.0 if l0 is None else l0,
-        prefixes=getattr(options, "prefixes", ()),
+        prefixes=getattr(options, "prefixes", None) or (),
         prefix_weights=getattr(options, "prefix_weights", PREFIX_WEIGHTS[0]),
     )
 

@@ -24,7 +24,7 @@ from solvers.losses.solution import zero_code
 from solvers.optima.best_known import best_known
 from solvers.optima.jump_relu import minimize_jump_loss
 from solvers.optima.search import Search
-from solvers.optima.train import Progress, Schedule, Training, train
+from solvers.optima.train import Schedule, Training, train
 from solvers.runtime.files import written_beside
 from solvers.runtime.progress import ProgressLine
 from solvers.studies.why_they_missed import written_between
@@ -159,9 +159,10 @@ class TrainedShare:
 
     @property
     def standard_error(self) -> float:
-        """Of the share: the standard deviation of the chance, had every chance been as likely.
+        """Of the share: what is not known of the chance to reach it after h of N did.
 
-        With h of N that is √((h+1)(N-h+1)/(N+3))/(N+2), which is not 0 where h is.
+        √((h+1)(N-h+1)/(N+3))/(N+2), the standard deviation of the chance if all were equally
+        likely before; unlike √(share (1 - share)/N) it is not 0 where none or all did.
 
         Examples
         --------
@@ -252,7 +253,7 @@ def settings() -> Iterator[Setting]:
         yield Setting(law, latents, nested, Architecture("batchtopk", ks[-1]), told)
 
 
-def study(setting: Setting, progress: Progress | None = None) -> TrainedShare:
+def study(setting: Setting, progress: ProgressLine | None = None) -> TrainedShare:
     """Train the instances of one setting and compare them."""
     law = load_law(FIVE) if setting.law == "five.json" else preset(setting.law)
     training = train(

@@ -47,7 +47,7 @@ def with_losses(totals: list[float], l0: float = 1.0) -> Training:
          0.1 - 2**0.5 / 3 * 0.1**1.5, "from the diagonal code"),
         # λ/√2 - λ²/4 + √2 λ³/48.
         ("shared", 4, Architecture(), Objective(0.1),
-         0.1 / 2**0.5 - 0.01 / 4 + 2**0.5 * 0.001 / 48, "best of 1 starts"),
+         0.1 / 2**0.5 - 0.01 / 4 + 2**0.5 * 0.001 / 48, "from the axis-aligned code"),
     ],
 )  # fmt: skip
 def test_the_best_without_training(
