@@ -12,6 +12,7 @@ They are estimates of what the jumps add to the gradient of the expected loss, b
 width ε, and reach θ only, not W_enc and b_enc.
 """
 
+from itertools import accumulate
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -156,15 +157,19 @@ def _through_decoder(
         squared = np.einsum("nd,nd->n", x, x)[:, None]
         # A sample x = 0 counts 0.
         scale = scale * np.where(squared > 0, 1.0 / np.where(squared > 0, squared, 1.0), 0.0)
-    residual = weights.b_dec[:, None, :] - x
-    slopes = []
+    x_hat, slopes = weights.b_dec[:, None, :], []
     for block, share in zip(blocks, shares, strict=True):
-        residual = residual + f[:, :, block] @ weights.W_dec[:, block]
-        slopes.append(share * scale * residual)
+        decoded = f[:, :, block] @ weights.W_dec[:, block]
+        decoded += x_hat
+        x_hat = decoded
+        slope = x_hat - x
+        slope *= share * scale
+        slopes.append(slope)
     to_f, to_W_dec = np.empty_like(f), np.empty_like(weights.W_dec)
-    to_x_hat = np.zeros_like(residual)
-    for block, slope in zip(reversed(blocks), reversed(slopes), strict=True):
-        to_x_hat += slope
-        to_W_dec[:, block] = f[:, :, block].transpose(0, 2, 1) @ to_x_hat
-        to_f[:, :, block] = to_x_hat @ weights.W_dec[:, block].transpose(0, 2, 1)
+    to_x_hat: Array
+    for block, to_x_hat in zip(
+        reversed(blocks), accumulate(reversed(slopes), np.add), strict=True
+    ):
+        np.matmul(f[:, :, block].transpose(0, 2, 1), to_x_hat, out=to_W_dec[:, block])
+        np.matmul(to_x_hat, weights.W_dec[:, block].transpose(0, 2, 1), out=to_f[:, :, block])
     return to_f, to_W_dec, to_x_hat.sum(axis=1)

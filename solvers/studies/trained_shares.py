@@ -37,7 +37,7 @@ PAGE = Path("docs/training.md")
 #: How far from the best known loss still counts as there, as a share of what can be gained; and
 #: how far above k the number of latents of BatchTopK may be, whose threshold is an average.
 REACHED: Final = 0.01
-INSTANCES = 20
+INSTANCES = 60
 SCHEDULE = Schedule(samples=2_000_000, rate=0.01)
 FIVE = {"features": 5, "firing": "2/5", "magnitude": {"constant": 1}}
 _DEFAULT = Search()
