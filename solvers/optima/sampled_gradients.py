@@ -1,10 +1,10 @@
 """The gradients that training follows: of the mean loss over a batch, for many SAEs at once.
 
-An activation is its pre-activation p where the architecture keeps it, else 0: ReLU keeps p > 0,
-JumpReLU p > θ, TopK of these the k largest of a sample [Gao2024], BatchTopK the k·B largest of
-a batch of B samples [Bussmann2024]. Gradients pass through what is kept. They do not see that what
-is kept depends on the weights; for the thresholds of JumpReLU alone straight-through estimators
-put a kernel in place of the jump [Rajamanoharan2024b, section 3],
+An activation is its pre-activation p where the architecture keeps it, else 0. ReLU keeps p > 0
+and JumpReLU p > θ; of those above 0 TopK keeps the k largest of a sample [Gao2024], and BatchTopK
+the k·B largest of a batch of B samples [Bussmann2024]. Gradients pass through what is kept. They
+do not see that what is kept depends on the weights; for the thresholds of JumpReLU alone
+straight-through estimators put a kernel in place of the jump [Rajamanoharan2024b, section 3],
 
     ∂f/∂θ = -(θ/ε) K((p - θ)/ε),   ∂1[p > θ]/∂θ = -(1/ε) K((p - θ)/ε),   K = 1 on (-½, ½).
 

@@ -8,7 +8,7 @@ import pytest
 
 from solvers import Objective, Sae, Schedule, expected_loss, train
 from solvers.autoencoders.architecture import Architecture
-from solvers.autoencoders.architectures import JumpReluSae
+from solvers.autoencoders.architectures import JumpReluSae, TopKSae
 from solvers.autoencoders.frames import frame_sae
 from solvers.optima.search import Search
 from solvers.optima.train import Training
@@ -73,6 +73,22 @@ def test_the_threshold_of_a_code_under_batchtopk() -> None:
     least = float(np.square(sizes[: len(sizes) // 2]).sum()) / a.size
     assert best.total == pytest.approx(least, abs=1e-4)
     assert best.total < 1 / 12
+
+
+def test_topk_of_one_latent_has_no_minimum_on_the_second_data_set() -> None:
+    """Four lines through a far point, ever more parallel, each for a strip of the square.
+
+    With b = (-C, 0), atoms along (C, y_i) and p_i = x + C + ε (2 y y_i - y_i²), the largest p_i is
+    that of the nearest y_i, and x̂ → (x, y_i): E ‖x - x̂‖² → (½)²/12 = 1/48 as C → ∞, C ε² → 1.
+    """
+    y, totals = np.array([-0.75, -0.25, 0.25, 0.75]), []
+    for far in (1e1, 1e2, 1e3, 1e4):
+        epsilon = far**-0.5
+        W_enc, b_enc = np.stack([np.ones(4), 2 * epsilon * y]), far - epsilon * y**2
+        sae = TopKSae(Sae(W_enc, b_enc, np.stack([np.ones(4), y / far], axis=1), [-far, 0]), 1)
+        totals.append(expected_loss(load_law("independent"), sae, FREE).total)
+    assert sorted(totals, reverse=True) == totals
+    assert 1 / 48 < totals[-1] < 1 / 48 + 1e-4
 
 
 def test_reached_is_a_share_of_what_can_be_gained() -> None:
