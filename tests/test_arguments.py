@@ -15,6 +15,7 @@ import sympy
 import solvers
 import theory
 from solvers import InputError, Objective, Sae
+from solvers.autoencoders.architecture import Architecture
 from solvers.autoencoders.architectures import GatedSae, JumpReluSae, TopKSae
 from solvers.autoencoders.autoencoder import Origin
 from solvers.autoencoders.checkpoints.load import find_checkpoints
@@ -118,8 +119,8 @@ FUNCTIONS = {
       if inspect.isfunction(value := getattr(wing, name))),
 }  # fmt: skip
 #: The records that functions take; those that they return are made by nobody else.
-RECORDS = {Axis, Code, Component, Convention, Family, GatedSae, JumpReluSae, Law, Objective,
-           Origin, Sae, Schedule, TopKSae,
+RECORDS = {Architecture, Axis, Code, Component, Convention, Family, GatedSae, JumpReluSae, Law,
+           Objective, Origin, Sae, Schedule, TopKSae,
            *(value for wing in (theory, solvers) for name in wing.__all__
              if is_dataclass(value := getattr(wing, name)) and hasattr(value, "__post_init__"))
            }  # fmt: skip

@@ -80,9 +80,8 @@ def run(options: argparse.Namespace) -> int:
     """Run the command and return its exit status."""
     objective = objective_of(options)
     architecture = architecture_of(options)
-    for name in ("save", "certify"):
-        if architecture.name != "relu" and getattr(options, name):
-            raise InputError(name, "a ReLU SAE")
+    if architecture.name != "relu" and options.certify:
+        raise InputError("certify", "a ReLU SAE")
     if options.save is not None:
         check_suffix(options.save, ".npz")
     check_plot(options.plot)
@@ -99,7 +98,7 @@ def run(options: argparse.Namespace) -> int:
                 law, options.latents, objective, search, architecture=architecture
             )
     if options.save is not None:
-        optimum.relu.save(options.save)
+        optimum.sae.save(options.save)
     if options.plot is not None:
         from solvers.presentation.figures import draw_optimum  # noqa: PLC0415
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import sympy
 
-from solvers import Architecture, (
+from solvers import (
+    Architecture,
     InputError,
     Objective,
     Search,

@@ -108,10 +108,6 @@ def test_from_the_command_line(capsys: pytest.CaptureFixture[str], tmp_path: Pat
         (["--l0", "nan"], "--l0: expected a finite number ≥ 0, got nan"),
         ([], "--l1: expected λ, the coefficient of the penalty"),
         (["--l0", "0.1", "--reconstruction", "relative"], "--l0: expected 0 beside the relative"),
-        (
-            ["--architecture", "jumprelu", "--l0", "1", "--save", "x.npz"],
-            "--save: expected a ReLU",
-        ),
         (["--architecture", "jumprelu", "--l0", "1", "--certify"], "--certify: expected a ReLU"),
         (["--certify", "--l1", "1", "--l0", "1"], "--certify: --l0: expected 0 for a cert"),
         (
