@@ -160,7 +160,7 @@ def trained_share(
     >>> law, objective = preset("shared"), Objective(0)
     >>> short, topk = Schedule(samples=20_000, rate=0.02), Architecture("topk", 1)
     >>> training = train(law, 4, objective, short, architecture=topk, instances=5)
-    >>> found = trained_share(law, objective, topk, training)
+    >>> found = trained_share(law, objective, topk, training, search=Search(starts=1))
     >>> found.instances, found.best.found, round(found.nothing, 12)
     (5, 'from the diagonal code', 0.666666666667)
     """

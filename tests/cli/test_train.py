@@ -56,7 +56,7 @@ def test_what_share_is_there(capsys: pytest.CaptureFixture[str]) -> None:
     compared = document["compared"]
     assert (compared["instances"], compared["reached"], compared["share"]) == (2, 0, 0.0)
     assert (compared["best"], compared["nothing"]) == pytest.approx((0.0, 2 / 3), abs=1e-12)
-    assert compared["found"] == "from the diagonal code"
+    assert compared["found"] == "best of 32 starts"
     text = run(capsys, *command)[1]
     assert "reached         0 of 2                to 1 % of the 0.666667 that can be" in text
 
