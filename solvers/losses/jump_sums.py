@@ -161,9 +161,9 @@ def _add_normals(sums: BoundarySums, normals: Normals, weights: Weights, l0: flo
 
 
 def _add_some_normals(sums: BoundarySums, normals: Normals, weights: Weights, l0: float) -> None:
-    W_enc, b_enc, _, b_dec, penalty, threshold, _ = weights
+    W_enc, b_enc, b_dec, penalty = weights.W_enc, weights.b_enc, weights.b_dec, weights.penalty
     probability, mean, factor = normals.arrays
-    theta = np.broadcast_to(threshold, len(b_enc))
+    theta = np.broadcast_to(weights.threshold, len(b_enc))
     gram, atoms, between = weights.gram, weights.atoms, _between(weights)
     read = W_enc.T @ factor
     above = mean @ W_enc + b_enc - theta

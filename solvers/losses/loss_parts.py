@@ -8,6 +8,7 @@ Nothing is checked here: this is the inner loop of minimisers, `solvers.losses.e
 checked way in.
 """
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -71,7 +72,7 @@ def loss_parts(
     given = _weights(W_enc, b_enc, W_dec, b_dec, objective)
     if objective.reconstruction == "relative":
         # With no atoms, what is left of the squared loss's pass is the penalty.
-        nothing = given._replace(W_dec=np.zeros_like(W_dec), b_dec=np.zeros_like(b_dec))
+        nothing = replace(given, W_dec=np.zeros_like(W_dec), b_dec=np.zeros_like(b_dec))
         sums = sums_over(law, nothing)
         relative = relative_parts(law, W_enc, b_enc, W_dec, b_dec)
         sums.to_W_enc += relative.to_W_enc
@@ -81,7 +82,7 @@ def loss_parts(
     if objective.l0:
         # The loss of activations does not jump, but who starts to fire is charged.
         theta = np.zeros(len(b_enc))
-        sums = jump_sums_over(law, given._replace(threshold=theta), objective.l0)
+        sums = jump_sums_over(law, replace(given, threshold=theta), objective.l0)
     else:
         sums = sums_over(law, given)
     return _assembled(given, sums, _squared(law, given, sums, objective), objective)
@@ -100,7 +101,7 @@ def jump_loss_parts(
 
     See `solvers.losses.jump_sums` for what the gradient is, and where there is none.
     """
-    given = _weights(W_enc, b_enc, W_dec, b_dec, objective)._replace(threshold=threshold)
+    given = _weights(W_enc, b_enc, W_dec, b_dec, objective, threshold)
     sums = jump_sums_over(law, given, objective.l0)
     parts, gradient = _assembled(given, sums, _squared(law, given, sums, objective), objective)
     return parts, gradient.and_in(threshold=sums.to_threshold)
@@ -142,8 +143,7 @@ def _gated_loss_parts(
 
     Where the gate opens later than the ReLU, the break is the gate's and moves with it.
     """
-    given = _weights(sae.W_enc, sae.b_enc, sae.W_dec, sae.b_dec, objective)
-    given = given._replace(threshold=jump.threshold)
+    given = _weights(sae.W_enc, sae.b_enc, sae.W_dec, sae.b_dec, objective, jump.threshold)
     sums = jump_sums_over(law, given, objective.l0)
     scale = sae.gate_scale()
     assert scale is not None
@@ -156,10 +156,16 @@ def _gated_loss_parts(
 
 
 def _weights(
-    W_enc: Array, b_enc: Array, W_dec: Array, b_dec: Array, objective: Objective
+    W_enc: Array,
+    b_enc: Array,
+    W_dec: Array,
+    b_dec: Array,
+    objective: Objective,
+    threshold: Array | float = 0.0,
 ) -> Weights:
     penalty = objective.l1 * objective.latent_weights(W_dec)
-    return Weights(W_enc, b_enc, W_dec, b_dec, penalty, held=objective.latent_prefixes(len(b_enc)))
+    held = objective.latent_prefixes(len(b_enc))
+    return Weights(W_enc, b_enc, W_dec, b_dec, penalty, threshold, held)
 
 
 def _squared(
@@ -170,18 +176,17 @@ def _squared(
     With prefixes that of all of them: with h_i the weight of those that hold latent i, and h_0 of
     all, h_0 E ‖x - b‖² - 2 Σ_i h_i d_i·E[f_i (x - b)] + Σ_ij min(h_i, h_j) d_i·d_j E[f_i f_j].
     """
-    off_centre, together = weights.b_dec - law.mean, sums.together
-    with_residual, activation, every = sums.with_residual, sums.activation, 1.0
+    off_centre, every = weights.b_dec - law.mean, 1.0
+    together, with_residual, activation = sums.together, sums.with_residual, sums.activation
+    reconstruction = float(np.vdot(weights.gram, together)) - 2.0 * float(
+        np.vdot(weights.atoms, with_residual)
+    )
     if weights.held is not None:
         every = float(sum(objective.weights_of_prefixes()))
-        together = together * np.minimum.outer(weights.held, weights.held)
+        together = together * weights.held_together
         with_residual = with_residual * weights.held[:, None]
         activation = activation * weights.held
-    reconstruction = (
-        every * (law.spread + float(off_centre @ off_centre))
-        - 2.0 * float(np.vdot(weights.W_dec, with_residual))
-        + float(np.vdot(weights.W_dec @ weights.W_dec.T, together))
-    )
+    reconstruction += every * (law.spread + float(off_centre @ off_centre))
     to_W_dec = 2.0 * (together @ weights.W_dec - with_residual)
     to_b_dec = 2.0 * (every * off_centre + activation @ weights.W_dec)
     return reconstruction, to_W_dec, to_b_dec

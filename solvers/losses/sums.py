@@ -17,6 +17,7 @@ P(f_i > 0) C w_i [Stein1981, lemma 2], and the gradient comes through both, by
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations
 from typing import NamedTuple
 
@@ -64,7 +65,8 @@ class Sums:
     to_b_enc: Array
 
 
-class Weights(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Weights:
     """The arrays of an SAE, what an activation costs, and what it must exceed.
 
     With prefixes, `held` is the weight of those that hold each latent: the products of atoms and
@@ -79,13 +81,20 @@ class Weights(NamedTuple):
     threshold: Array | float = 0.0
     held: Array | None = None
 
-    @property
+    @cached_property
     def gram(self) -> Array:
         """d_i·d_j, times the weight of the prefixes that hold both."""
-        products = self.W_dec @ self.W_dec.T
-        return products if self.held is None else products * np.minimum.outer(self.held, self.held)
+        products: Array = self.W_dec @ self.W_dec.T
+        return products if self.held is None else products * self.held_together
 
     @property
+    def held_together(self) -> Array:
+        """The weight of the prefixes that hold both latents of a pair."""
+        assert self.held is not None
+        together: Array = np.minimum.outer(self.held, self.held)
+        return together
+
+    @cached_property
     def atoms(self) -> Array:
         """d_i, times the weight of the prefixes that hold it."""
         return self.W_dec if self.held is None else self.W_dec * self.held[:, None]
@@ -154,7 +163,7 @@ def add_nodes(
 
 def add_normals(sums: Sums, normals: Normals, weights: Weights) -> None:
     """Add what normal components contribute, without thresholds."""
-    W_enc, b_enc, _, b_dec, penalty, *_ = weights
+    W_enc, b_enc, b_dec, penalty = weights.W_enc, weights.b_enc, weights.b_dec, weights.penalty
     n = len(b_enc)
     gram, atoms = weights.gram, weights.atoms
     between = gram - np.diag(np.diagonal(gram))
@@ -199,7 +208,7 @@ def add_normals(sums: Sums, normals: Normals, weights: Weights) -> None:
 
 def add_cubes(sums: Sums, cubes: Cubes, weights: Weights) -> None:
     """Add what cubes contribute; of thresholds all but what moves with their planes."""
-    W_enc, b_enc, _, b_dec, penalty, *_ = weights
+    W_enc, b_enc, b_dec, penalty = weights.W_enc, weights.b_enc, weights.b_dec, weights.penalty
     n = len(b_enc)
     gram, atoms = weights.gram, weights.atoms
     for probability, affine in blocks(cubes, max(1, _PAIRS_AT_ONCE // (n * n))):
