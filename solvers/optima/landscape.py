@@ -4,7 +4,8 @@ What counts as one point is said in `solvers.optima.catalogue`.
 """
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +40,8 @@ STARTS = 256
 
 _DEFAULT = Search()
 _RELU = Architecture()
+# Losses in a valley agree to this, of descents that end at a gradient, not at rounding.
+_SAME = 1e-8
 # How others than ReLU are started and descend.
 _OF_OTHERS = ("uniform", "l-bfgs")
 
@@ -226,7 +229,7 @@ def landscape(
     return Landscape(
         law=law,
         objective=objective,
-        points=tuple(sorted(points, key=lambda point: point.loss.total)),
+        points=tuple(sorted(points if is_relu else _valleys(points), key=_total)),
         starts=len(rests),
         unsettled=tuple(
             sorted(
@@ -236,11 +239,39 @@ def landscape(
             )
         ),
         initialisation=initialisation,
-        dynamics=dynamics,
+        dynamics=dynamics if is_relu else "bfgs",
         seed=int(search.seed),
         symmetries=len(catalogue.group),
         interrupted=interrupted,
     )
+
+
+def _total(point: StationaryPoint) -> float:
+    return point.loss.total
+
+
+def _valleys(points: Sequence[StationaryPoint]) -> list[StationaryPoint]:
+    """Return the points, those of one loss in valleys as one: starts end anywhere in a valley."""
+    kept: list[StationaryPoint] = []
+    for point in points:
+        same = [
+            i for i, other in enumerate(kept)
+            if other.kind == point.kind == "valley"
+            and math.isclose(_total(other), _total(point), rel_tol=_SAME, abs_tol=_SAME)
+        ]  # fmt: skip
+        if not same:
+            kept.append(point)
+            continue
+        first = kept[same[0]]
+        starts = first.count / first.share
+        share = (first.count + point.count) / starts
+        kept[same[0]] = replace(
+            first,
+            count=first.count + point.count,
+            share=share,
+            share_error=math.sqrt(share * (1 - share) / starts),
+        )
+    return kept
 
 
 def _described(

@@ -21,7 +21,7 @@ from scipy.spatial import ConvexHull
 from solvers.autoencoders.autoencoder import Autoencoder
 from solvers.laws.arrays import LawArrays, law_arrays
 from solvers.optima.optimum import Optimum
-from solvers.presentation.results import plus_minus
+from solvers.presentation.results import convention_text, plus_minus
 from solvers.runtime.files import written_beside
 from theory.exact.errors import InputError
 from theory.laws.law import Law
@@ -79,8 +79,8 @@ def draw_optimum(law: Law, optimum: Optimum, path: Path) -> None:
     else:
         axes.set_ylabel(f"{labels[1]} (units of the data)")
     axes.set_title(
-        f"{law.name}: {optimum.found}, {len(optimum.sae.b_enc)} latents, "
-        f"λ = {optimum.objective.l1:g}\n"
+        f"{law.name}: {optimum.found}, {len(optimum.sae.b_enc)} latents\n"
+        f"{convention_text(optimum.objective)}\n"
         f"loss {optimum.total:.6g}{plus_minus(optimum.loss)}, "
         f"lower bound {optimum.lower_bound:.6g}",
         fontsize="medium",

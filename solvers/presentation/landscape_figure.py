@@ -5,6 +5,7 @@ import math
 from solvers.optima.landscape import Landscape, StationaryPoint
 from solvers.presentation.figures import Artist, Axes, Figure, draw_atoms, draw_support, grid
 from solvers.presentation.landscape_report import code_name
+from solvers.presentation.results import convention_text
 from theory.laws.law import Law
 
 #: More points than this are counted, not drawn.
@@ -34,9 +35,9 @@ def landscape_figure(found: Landscape) -> Figure:
     left = len(found.points) - len(shown)
     more = f"; {left} of higher loss are not drawn" if left else ""
     figure.suptitle(
-        f"{found.law.name}: stationary points of {found.starts} starts, λ = {found.objective.l1:g}"
-        f"{more}\n{found.initialisation}, {found.dynamics}; shares with standard errors; "
-        "axes in units of the data",
+        f"{found.law.name}: stationary points of {found.starts} starts{more}\n"
+        f"{convention_text(found.objective)}\n{found.initialisation}, {found.dynamics}; "
+        "shares with standard errors; axes in units of the data",
         fontsize="medium",
         parse_math=False,
     )

@@ -7,11 +7,12 @@ from typing import Any
 from solvers.autoencoders.initialisation import INITIALISATIONS
 from solvers.optima.landscape import Landscape, StationaryPoint
 from solvers.optima.matching import CLOSE
-from solvers.presentation.results import WIDTH, loss_document
+from solvers.presentation.results import WIDTH, convention_text, loss_document
 
 _DYNAMICS = {
     "l-bfgs": "L-BFGS, then Newton steps",
     "flow": "the gradient flow, then Newton steps",
+    "bfgs": "BFGS",
 }
 #: A basin of this share is what the report speaks of as missed.
 SMALL_SHARE = 0.01
@@ -90,8 +91,10 @@ def landscape_text(found: Landscape) -> str:
     drawn = INITIALISATIONS[found.initialisation].description
     column = 2 + max([len("b_dec absorbs"), *(len(absorbed_name(p)) for p in found.points)])
     lines = [
-        f"{found.law.name}; {live}, λ = {found.objective.l1:g}; {found.starts} starts, "
-        f"seed {found.seed}",
+        *_wrapped(
+            f"{found.law.name}; {live}, {convention_text(found.objective)}; {found.starts} "
+            f"starts, seed {found.seed}"
+        ),
         *_wrapped(f"initialisation {found.initialisation}: {drawn}"),
         *_wrapped(
             f"dynamics {found.dynamics}: {_DYNAMICS[found.dynamics]}; points are counted once "
