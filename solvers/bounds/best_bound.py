@@ -28,6 +28,7 @@ latents fire on average, as in a BatchTopK SAE, λ₀ E # ≤ λ₀ k for every 
 That is of no use for k ≥ 1: an l0 bound is at most κ.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -36,7 +37,7 @@ from scipy import optimize
 
 from solvers.autoencoders.architecture import Architecture
 from solvers.autoencoders.objective import Objective
-from solvers.bounds.hard_threshold_bound import hard_threshold_bound
+from solvers.bounds.hard_threshold_bound import BUDGET, hard_threshold_bound
 from solvers.bounds.radial_bound import LowerBound, lower_bound
 from solvers.bounds.width_bound import width_bound
 from solvers.laws.arrays import law_arrays
@@ -44,6 +45,8 @@ from solvers.runtime.arguments import check_type, check_whole, checked
 from theory.laws.law import Law
 
 _RELU = Architecture()
+# What a bound may cost while a number is sought, of which the best is then computed in full.
+_SEEKING = BUDGET // 50
 # A weight u is sought from this share of Σ v_s on, on a logarithmic scale, up to this accuracy;
 # and κ between these multiples of the law's spread.
 _LEAST_SHARE = 1e-7
@@ -70,7 +73,9 @@ class _Problem:
             for size, weight in zip(sizes[::-1], weights[::-1], strict=True)
         ]
 
-    def of_any_width(self, weight: float = 1.0, more_l0: float = 0.0) -> LowerBound:
+    def of_any_width(
+        self, weight: float = 1.0, more_l0: float = 0.0, budget: int = BUDGET
+    ) -> LowerBound:
         """Return u B(λ/u, λ₀/u, μ/u), with λ₀ raised by κ."""
         plain = replace(
             self.objective,
@@ -82,11 +87,11 @@ class _Problem:
         )
         bounds = [lower_bound(self.law, replace(plain, l0=0.0), self.n_latents)]
         if plain.l0 > 0:
-            bounds.append(hard_threshold_bound(self.law, replace(plain, l1=0.0)))
+            bounds.append(hard_threshold_bound(self.law, plain, budget=budget))
         best = max(bounds, key=_proven)
         return LowerBound(best.value * weight, best.error * weight, best.by)
 
-    def with_width(self, weight: float) -> LowerBound:
+    def with_width(self, weight: float, budget: int = BUDGET) -> LowerBound:
         """Return the bound of both kinds for a sum u of weights."""
         left, value, error, of_width = weight, 0.0, 0.0, False
         for each, bound in self.prefixes:
@@ -97,7 +102,7 @@ class _Problem:
             of_width = of_width or (each > given_up and bound.value > 0)
         names = ["width bound"] if of_width else []
         if weight > 0:
-            rest = self.of_any_width(weight)
+            rest = self.of_any_width(weight, budget=budget)
             value, error = value + rest.value, error + rest.error
             names += [rest.by] if rest.value > 0 else []
         error += float(np.finfo(float).eps) * abs(value)
@@ -153,8 +158,8 @@ def best_bound(
     k = architecture.k
     if k is not None and k < 1:
 
-        def dual(kappa: float) -> LowerBound:
-            bound = problem.of_any_width(all_weights, kappa)
+        def dual(kappa: float, budget: int = BUDGET) -> LowerBound:
+            bound = problem.of_any_width(all_weights, kappa, budget)
             return replace(bound, value=bound.value - kappa * k)
 
         spread = law_arrays(law).spread
@@ -166,18 +171,12 @@ def _proven(bound: LowerBound) -> float:
     return bound.value - bound.error
 
 
-def _largest(bound: Callable[[float], LowerBound], low: float, high: float) -> LowerBound:
-    """Return the largest of the bounds between two numbers, each of which holds."""
-    tried: list[LowerBound] = []
-
-    def less(logarithm: float) -> float:
-        tried.append(bound(float(np.exp(logarithm))))
-        return -_proven(tried[-1])
-
+def _largest(bound: Callable[[float, int], LowerBound], low: float, high: float) -> LowerBound:
+    """Return the bound at about the best number of an interval; it holds at every one."""
     if not 0 < low < high:
         return LowerBound(0.0, 0.0)
-    optimize.minimize_scalar(
-        less, bounds=(np.log(low), np.log(high)), method="bounded",
-        options={"xatol": _ACCURACY},
+    found = optimize.minimize_scalar(
+        lambda logarithm: -_proven(bound(math.exp(logarithm), _SEEKING)),
+        bounds=(math.log(low), math.log(high)), method="bounded", options={"xatol": _ACCURACY},
     )  # fmt: skip
-    return max(tried, key=_proven)
+    return bound(math.exp(found.x), BUDGET)
