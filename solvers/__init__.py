@@ -10,6 +10,7 @@ from solvers.runtime.pictures import Picture, draw_with
 from theory.exact.late import late_names
 
 if TYPE_CHECKING:
+    from solvers.autoencoders.architecture import Architecture as Architecture
     from solvers.autoencoders.architectures import GatedSae as GatedSae
     from solvers.autoencoders.architectures import JumpReluSae as JumpReluSae
     from solvers.autoencoders.architectures import TopKSae as TopKSae
@@ -46,10 +47,15 @@ if TYPE_CHECKING:
     from solvers.losses.sampled_loss import SampledLoss as SampledLoss
     from solvers.losses.sampled_loss import sampled_loss as sampled_loss
     from solvers.losses.solution import Solution as Solution
+    from solvers.losses.straight_through import JumpGradient as JumpGradient
+    from solvers.losses.straight_through import StraightThrough as StraightThrough
+    from solvers.losses.straight_through import exact_gradient as exact_gradient
+    from solvers.losses.straight_through import (
+        straight_through_gradient as straight_through_gradient,
+    )
     from solvers.losses.training_loss import TrainingLoss as TrainingLoss
     from solvers.losses.training_loss import training_loss as training_loss
     from solvers.optima.best_known import best_known as best_known
-    from solvers.optima.jump_relu import minimize_jump_loss as minimize_jump_loss
     from solvers.optima.landscape import Landscape as Landscape
     from solvers.optima.landscape import StationaryPoint as StationaryPoint
     from solvers.optima.landscape import landscape as landscape
@@ -77,7 +83,7 @@ if TYPE_CHECKING:
     from theory.exact.errors import InputError as InputError
 
 _HOMES = {
-    "solvers.optima.jump_relu": "minimize_jump_loss",
+    "solvers.autoencoders.architecture": "Architecture",
     "solvers.autoencoders.architectures": "GatedSae JumpReluSae TopKSae",
     "solvers.autoencoders.autoencoder": "Autoencoder Origin Sae",
     "solvers.autoencoders.checkpoints.load": "find_checkpoints load_checkpoint load_checkpoints",
@@ -96,6 +102,9 @@ _HOMES = {
     "solvers.losses.loss_parts": "Gradient",
     "solvers.losses.sampled_loss": "SampledLoss sampled_loss",
     "solvers.losses.solution": "Solution",
+    "solvers.losses.straight_through": (
+        "JumpGradient StraightThrough exact_gradient straight_through_gradient"
+    ),
     "solvers.losses.training_loss": "TrainingLoss training_loss",
     "solvers.optima.best_known": "best_known",
     "solvers.optima.landscape": "Landscape StationaryPoint landscape",

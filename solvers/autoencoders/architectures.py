@@ -7,10 +7,12 @@ TopK keeps the first.
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from solvers.autoencoders.architecture import Architecture
 from solvers.autoencoders.autoencoder import Array, Autoencoder, Sae, distinct_differences
 from solvers.runtime.arguments import check_type, check_whole, finite_array
 from theory.exact.errors import InputError
@@ -45,6 +47,12 @@ class JumpReluSae(Autoencoder):
         _take_over(self, base)
         theta = _of_length("threshold", threshold, base.d_sae)
         object.__setattr__(self, "threshold", np.maximum(theta, 0.0))
+
+    def moved(self, centre: ArrayLike, size: float) -> Self:
+        """Return what this SAE is on data size · x + centre; see `Autoencoder`."""
+        twin = super().moved(centre, size)
+        object.__setattr__(twin, "threshold", self.threshold * size)
+        return twin
 
     @property
     def architecture(self) -> str:
@@ -177,6 +185,13 @@ class GatedSae(Autoencoder):
         """What the architecture is called in the literature."""
         return "Gated"
 
+    def moved(self, centre: ArrayLike, size: float) -> Self:
+        """Return what this SAE is on data size · x + centre; see `Autoencoder`."""
+        twin = super().moved(centre, size)
+        b_gate = self.b_gate * size - np.asarray(centre) @ self.W_gate
+        object.__setattr__(twin, "b_gate", b_gate)
+        return twin
+
     @property
     def gate(self) -> Sae:
         """The gate path as a ReLU SAE with the same decoder: training reconstructs from it too."""
@@ -211,8 +226,7 @@ class GatedSae(Autoencoder):
         if scale is None:
             return None
         theta = self.b_enc - self.b_gate / scale
-        base = Sae(self.W_enc, self.b_enc, self.W_dec, self.b_dec, self.origin)
-        return JumpReluSae(base, theta)
+        return JumpReluSae(self.base, theta)
 
     @property
     def breaks(self) -> tuple[Array, Array]:
@@ -237,3 +251,24 @@ def _of_length(name: str, value: ArrayLike, length: int) -> Array:
     if array.shape != (length,):
         raise InputError(name, f"shape ({length},)", array.shape)
     return array
+
+
+def architecture_of(sae: Autoencoder) -> Architecture:
+    """Return what a trained SAE is an instance of.
+
+    A JumpReLU SAE whose file says that its threshold stands for BatchTopK is one of BatchTopK.
+
+    Examples
+    --------
+    >>> base = Sae([[1.0, 2.0]], [0, 0], [[1.0], [1.0]], [0])
+    >>> architecture_of(TopKSae(base, 1)), architecture_of(base)
+    (Architecture(name='topk', k=1), Architecture(name='relu', k=None))
+    """
+    if isinstance(sae, TopKSae):
+        return Architecture("topk", sae.k)
+    if isinstance(sae, GatedSae):
+        return Architecture("gated")
+    if not isinstance(sae, JumpReluSae):
+        return Architecture()
+    batch_k = sae.origin.batch_k
+    return Architecture("jumprelu") if batch_k is None else Architecture("batchtopk", batch_k)

@@ -100,6 +100,42 @@ class Autoencoder(ABC):
         object.__setattr__(twin, "origin", origin)
         return twin
 
+    def with_atoms(self, W_dec: ArrayLike) -> Self:
+        """Return the same SAE with other atoms (d_sae, d_in).
+
+        Examples
+        --------
+        >>> Sae([[1.0]], [0], [[1.0]], [0]).with_atoms([[2.0]]).reconstruction([[3.0]]).tolist()
+        [[6.0]]
+        """
+        twin, atoms = copy.copy(self), finite_array("W_dec", W_dec)
+        if atoms.shape != self.W_dec.shape:
+            raise InputError("W_dec", f"shape {self.W_dec.shape}", atoms.shape)
+        atoms.setflags(write=False)
+        object.__setattr__(twin, "W_dec", atoms)
+        return twin
+
+    @property
+    def base(self) -> "Sae":
+        """The ReLU SAE of the same arrays."""
+        return Sae(self.W_enc, self.b_enc, self.W_dec, self.b_dec, self.origin)
+
+    def moved(self, centre: ArrayLike, size: float) -> Self:
+        """Return what this SAE is on data size · x + centre: its x̂ is moved like x, f like size.
+
+        Examples
+        --------
+        >>> sae = Sae([[1.0]], [-0.5], [[1.0]], [0.0]).moved([3.0], 2.0)
+        >>> sae.b_enc.tolist(), sae.reconstruction([[5.0]]).tolist()
+        ([-4.0], [[4.0]])
+        """
+        twin, away = copy.copy(self), np.asarray(centre, dtype=np.float64)
+        b_enc = self.b_enc * size - away @ self.W_enc
+        moved = {"b_enc": b_enc, "b_dec": self.b_dec * size + away}
+        for name, array in moved.items():
+            object.__setattr__(twin, name, array)
+        return twin
+
     @property
     def notes(self) -> tuple[str, ...]:
         """What a reader did to a file's arrays, for people."""

@@ -27,6 +27,7 @@ from solvers.cli.options import (
     add_search,
     check_suffix,
     check_weights,
+    given_objective,
     law_of,
     print_result,
     search_of,
@@ -60,7 +61,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sampled", type=whole, default=0, metavar="M",
                         help="add a Monte Carlo estimate (default: %(default)s)")  # fmt: skip
     parser.add_argument("--report", type=Path, metavar="FILE.html", help="write a page")
-    add_objective(parser, from_file=True)
+    add_objective(parser, from_file=True, with_l0=True)
     add_output(parser)
 
 
@@ -116,10 +117,8 @@ def _objective(options: argparse.Namespace, name: str, sae: Autoencoder, law: La
             sae.d_in,
             where=name,
         )
-    given = {field: getattr(options, field)
-             for field in ("reconstruction", "sparsity", "decoder", "weight_decay")}  # fmt: skip
     try:
-        return objective_for(sae, options.l1, **given)
+        return objective_for(sae, **given_objective(options))
     except InputError as error:
         raise as_option(error, options).inside(name) from None
 

@@ -10,12 +10,14 @@ import sys
 from solvers.autoencoders.initialisation import INITIALISATIONS
 from solvers.cli.interrupts import INTERRUPTED
 from solvers.cli.options import (
+    add_architecture,
     add_latents,
     add_law,
     add_objective,
     add_output,
     add_plot,
     add_search,
+    architecture_of,
     check_plot,
     law_of,
     objective_of,
@@ -27,6 +29,7 @@ from solvers.optima.landscape import landscape
 from solvers.presentation.landscape_report import landscape_document, landscape_text
 
 EXAMPLES = (
+    "sae-theory landscape independent --latents 4 --architecture jumprelu --l0 0.1 --starts 8",
     "sae-theory landscape shared --latents 4 --l1 0.1 --starts 24 --workers 1",
     "sae-theory landscape independent --latents 2 --l1 0.1 --starts 16 --workers 1 --plot all.png",
 )
@@ -41,7 +44,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(f"--{name}", default=next(iter(choices)),
                             help=f"{' | '.join(choices)} (default: %(default)s)")  # fmt: skip
     add_plot(parser, "draw every point")
-    add_objective(parser)
+    add_architecture(parser)
+    add_objective(parser, with_l0=True)
     add_output(parser)
 
 
@@ -56,6 +60,7 @@ def run(options: argparse.Namespace) -> int:
             options.latents,
             objective,
             search,
+            architecture=architecture_of(options),
             initialisation=options.initialisation,
             dynamics=options.dynamics,
         )

@@ -11,12 +11,14 @@ from solvers.autoencoders.objective import Objective
 from solvers.cli.dispatch import as_option
 from solvers.cli.interrupts import INTERRUPTED
 from solvers.cli.options import (
+    add_architecture,
     add_latents,
     add_law,
     add_objective,
     add_output,
     add_plot,
     add_search,
+    architecture_of,
     check_plot,
     check_suffix,
     law_of,
@@ -27,19 +29,17 @@ from solvers.cli.options import (
 )
 from solvers.optima.best_known import best_known
 from solvers.optima.certified import Certified, certified_optimum
-from solvers.optima.jump_relu import minimize_jump_loss
 from solvers.presentation.certificate_report import certificate_document, certificate_text
 from solvers.presentation.results import optimum_document, optimum_text
-from theory.exact.arguments import check_choice
 from theory.exact.errors import InputError
 from theory.laws.law import Law
 
 EXAMPLES = (
     "sae-theory optimum shared --latents 4 --l1 0.1 --certify",
     "sae-theory optimum shared --latents 8 --l1 0.1 --starts 16 --save best.npz --plot best.svg",
+    "sae-theory optimum independent --latents 4 --architecture topk --k 1",
 )
 
-ARCHITECTURES = ("relu", "jumprelu")
 #: The relative gap that a certificate proves unless told otherwise.
 _GAP = 1e-3
 
@@ -49,8 +49,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_law(parser)
     add_latents(parser)
     add_search(parser, starts=32, workers=1)
-    parser.add_argument("--architecture", default=ARCHITECTURES[0], metavar="A",
-                        help=f"{' | '.join(ARCHITECTURES)} (default: %(default)s)")  # fmt: skip
     parser.add_argument("--save", type=Path, metavar="FILE.npz", help="write the best SAE")
     add_plot(parser, "draw support and atoms")
     parser.add_argument(
@@ -73,6 +71,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="with --certify: a claimed least loss with best activations, b_dec = 0 unless "
         "--any-b-dec; status 1 if it is refuted",
     )  # fmt: skip
+    add_architecture(parser)
     add_objective(parser, with_l0=True)
     add_output(parser)
 
@@ -80,9 +79,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Run the command and return its exit status."""
     objective = objective_of(options)
-    jump = check_choice("architecture", options.architecture, ARCHITECTURES) != "relu"
+    architecture = architecture_of(options)
     for name in ("save", "certify"):
-        if jump and getattr(options, name):
+        if architecture.name != "relu" and getattr(options, name):
             raise InputError(name, "a ReLU SAE")
     if options.save is not None:
         check_suffix(options.save, ".npz")
@@ -96,8 +95,9 @@ def run(options: argparse.Namespace) -> int:
             if getattr(options, name) is not None:
                 raise InputError(name, "beside --certify only")
         with search_of(options) as search:
-            minimised = minimize_jump_loss if jump else best_known
-            optimum = minimised(law, options.latents, objective, search)
+            optimum = best_known(
+                law, options.latents, objective, search, architecture=architecture
+            )
     if options.save is not None:
         optimum.relu.save(options.save)
     if options.plot is not None:

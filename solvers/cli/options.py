@@ -4,6 +4,7 @@ import argparse
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -181,6 +182,12 @@ def add_objective(
     if with_l0:
         group.add_argument("--l0", type=float, metavar="λ₀",
                            help="coefficient λ₀ ≥ 0 of the latents that fire")  # fmt: skip
+        group.add_argument("--prefixes", type=wholes, metavar="M1,M2,..",
+                           help="of Matryoshka SAEs: first latents that reconstruct too; the last "
+                           "M is the width")  # fmt: skip
+        group.add_argument("--prefix-weights", type=prefix_weights, metavar="V",
+                           help=f"{' | '.join(PREFIX_WEIGHTS)} | v1,v2,.. (default: "
+                           f"{told if from_file else PREFIX_WEIGHTS[0]})")  # fmt: skip
     group.add_argument("--weight-decay", type=float, default=None if from_file else 0.0,
                        metavar="μ", help=f"coefficient μ ≥ 0 (default: {told})")  # fmt: skip
 
@@ -188,26 +195,16 @@ def add_objective(
 def add_architecture(
     parser: argparse.ArgumentParser, *, offered: Sequence[str] = ARCHITECTURES
 ) -> None:
-    """Add --architecture, --k, --prefixes and --prefix-weights.
+    """Add --architecture and --k.
 
     "matryoshka", offered with "batchtopk", is another name of it that asks for prefixes.
     """
-    group = parser.add_argument_group(
-        "architecture",
-        "Matryoshka SAEs are those with --prefixes, of any architecture; by their name alone "
-        "they are BatchTopK",
-    )
     names = (*offered, MATRYOSHKA) if "batchtopk" in offered else tuple(offered)
-    group.add_argument("--architecture", default=names[0], metavar="A",
-                       help=f"{' | '.join(names)} (default: %(default)s)")  # fmt: skip
-    group.add_argument("--k", type=number, metavar="K",
-                       help="of topk: latents a sample; of batchtopk: on average")  # fmt: skip
-    group.add_argument("--prefixes", type=wholes, metavar="M1,M2,..", default=(),
-                       help="first latents that reconstruct too; the last M is the "
-                       "width")  # fmt: skip
-    group.add_argument("--prefix-weights", type=prefix_weights, default=PREFIX_WEIGHTS[0],
-                       metavar="V", help=f"{' | '.join(PREFIX_WEIGHTS)} | v1,v2,.. (default: "
-                       "%(default)s)")  # fmt: skip
+    parser.add_argument("--architecture", default=names[0], metavar="A",
+                        help=f"{' | '.join(names)}, which is batchtopk with prefixes "
+                        "(default: %(default)s)")  # fmt: skip
+    parser.add_argument("--k", type=number, metavar="K",
+                        help="of topk: latents a sample; of batchtopk: on average")  # fmt: skip
     parser.set_defaults(offered_architectures=names)
 
 
@@ -225,25 +222,25 @@ def architecture_of(options: argparse.Namespace) -> Architecture:
 
 def objective_of(options: argparse.Namespace) -> Objective:
     """Return the objective that the options describe."""
-    l1, l0, sparsity = options.l1, getattr(options, "l0", None), options.sparsity
-    if sparsity == "l0":
-        if l0 is None:
-            raise InputError("l0", "λ₀, beside --sparsity l0")
-        if l1 is not None:
-            raise InputError("l1", "no λ beside --sparsity l0, whose coefficient is --l0", l1)
-        l1, sparsity = 0.0, SPARSITIES[0]
-    if l1 is None and l0 is None and not architecture_of(options).has_k:
+    given = given_objective(options)
+    if not {"l1", "l0"} & given.keys() and not architecture_of(options).has_k:
         raise InputError("l1", "λ, the coefficient of the penalty")
-    return Objective(
-        l1=0.0 if l1 is None else l1,
-        reconstruction=options.reconstruction,
-        sparsity=sparsity,
-        decoder=options.decoder,
-        weight_decay=options.weight_decay,
-        l0=0.0 if l0 is None else l0,
-        prefixes=getattr(options, "prefixes", ()),
-        prefix_weights=getattr(options, "prefix_weights", PREFIX_WEIGHTS[0]),
-    )
+    return Objective(**{"l1": 0.0, **given})
+
+
+def given_objective(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the fields of the objective that the options say."""
+    names = [field.name for field in fields(Objective)]
+    given = {name: getattr(options, name, None) for name in names}
+    given = {name: value for name, value in given.items() if value is not None}
+    if given.get("sparsity") == "l0":
+        if "l0" not in given:
+            raise InputError("l0", "λ₀, beside --sparsity l0")
+        if "l1" in given:
+            expected = "no λ beside --sparsity l0, whose coefficient is --l0"
+            raise InputError("l1", expected, given["l1"])
+        given |= {"l1": 0.0, "sparsity": SPARSITIES[0]}
+    return given
 
 
 def progress_of(

@@ -10,12 +10,14 @@ from pathlib import Path
 
 from solvers.cli.interrupts import INTERRUPTED
 from solvers.cli.options import (
+    add_architecture,
     add_latents,
     add_law,
     add_objective,
     add_output,
     add_plot,
     add_search,
+    architecture_of,
     check_plot,
     check_suffix,
     objective_of,
@@ -48,7 +50,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
             f"--{name}",
             required=True,
             metavar="AXIS=LOW:HIGH:COUNT",
-            help="l1, weight_decay, latents, or a setting of the law, such as "
+            help="l1, l0, weight_decay, latents, or a setting of the law, such as "
             "onehot_probability=0:0.9:10",
         )
     add_latents(parser, required=False)
@@ -63,7 +65,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help=".csv or .json; FILE.partial keeps finished points, and a killed run goes on",
     )  # fmt: skip
     add_plot(parser, "draw the diagram")
-    add_objective(parser, l1_required=False)
+    add_architecture(parser)
+    add_objective(parser, l1_required=False, with_l0=True)
     add_output(parser)
 
 
@@ -111,12 +114,15 @@ def _family(options: argparse.Namespace) -> Family:
     names = (axes[0].name, axes[1].name)
     if names[0] == names[1]:
         raise InputError("y", "another axis than --x", names[1])
-    for option in ("l1", "latents"):
-        if (getattr(options, option) is None) != (option in names):
+    charged = options.l0 is not None or "l0" in names or architecture_of(options).has_k
+    for option in ("l1", "l0", "latents"):
+        given = getattr(options, option) is not None
+        needed = option == "latents" or (option == "l1" and not charged)
+        if given if option in names else (needed and not given):
             raise InputError(option, f"either a number or {option} as an axis")
-    if "l1" in names:
-        # The axis takes its place at every point.
-        options.l1 = 0.0
+        if option in names and option != "latents":
+            # The axis takes its place at every point.
+            setattr(options, option, 0.0)
     return Family(
         options.law,
         axes[0],
@@ -125,4 +131,5 @@ def _family(options: argparse.Namespace) -> Family:
         objective_of(options),
         starts=options.starts,
         seed=options.seed,
+        architecture=architecture_of(options),
     )

@@ -167,6 +167,24 @@ class LawArrays:
         flat = [cubes for cubes in self.cubes if cubes.cube_dimension <= 2]
         return LawArrays.of([*points, *flat], self.normals, exact=False)
 
+    def blurred(self, deviation: float) -> "LawArrays":
+        """Return the law of x and independent isotropic normal noise, of a law of points.
+
+        Raises
+        ------
+        InputError
+            If it has other components.
+        """
+        points = self.groups[0]
+        if self.cubes[-1].cube_dimension:
+            raise InputError("law", "points to blur", f"{self.cubes[-1].cube_dimension}-cubes")
+        count = len(points.probability)
+        noise = np.broadcast_to(
+            deviation * np.eye(self.dimension), (count, self.dimension, self.dimension)
+        )
+        normals = Normals(points.probability, points.affine[:, :, 0], noise)
+        return LawArrays.of([], [normals], self.exact)
+
     def moved(self, centre: Array, factor: float) -> "LawArrays":
         """Return the law of factor · (x - centre)."""
         cubes, normals = [], []

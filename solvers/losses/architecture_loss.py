@@ -1,11 +1,12 @@
 """The exact loss of SAEs of an architecture as a function of one vector, with its gradient.
 
-The vector is that of `solvers.losses.parameters.LossOfVector`, for JumpReLU and Gated SAEs followed
-by t, whose squares are the thresholds, so that these stay ≥ 0. A Gated SAE whose two paths read the
-same directions is a JumpReLU SAE with θ_i = max(0, b_i - b_gate,i) [Rajamanoharan2024a], section
-3.2, and every JumpReLU SAE is one, so that both have the same optima. The threshold of BatchTopK
-follows from the other parameters (`solvers.losses.batch_threshold`), and with it the loss: where
-E #{p_i > θ} = k,
+The vector is that of `solvers.losses.parameters.LossOfVector`, for JumpReLU and Gated SAEs
+followed by t, whose squares are the thresholds, so that these stay ≥ 0. A Gated SAE whose two
+paths read the same is a JumpReLU SAE with θ_i = max(0, b_i - b_gate,i) [Rajamanoharan2024a],
+section 3.2, and every JumpReLU SAE is one, so that both have the same optima.
+
+The threshold of BatchTopK follows from the other parameters (`solvers.losses.batch_threshold`),
+and with it the loss: where E #{p_i > θ} = k,
 
     dL = ∂L - (∂L/∂θ) ∂E#/(∂E#/∂θ).
 
@@ -21,6 +22,8 @@ from numpy.typing import NDArray
 from solvers.autoencoders.architecture import Architecture
 from solvers.autoencoders.architectures import GatedSae, JumpReluSae, TopKSae
 from solvers.autoencoders.autoencoder import Autoencoder, Sae
+from solvers.autoencoders.objective import Objective
+from solvers.laws.arrays import LawArrays
 from solvers.losses.batch_threshold import batch_threshold, slopes_of_firing
 from solvers.losses.loss_parts import Gradient, jump_loss_parts, piecewise_loss_parts
 from solvers.losses.parameters import LossOfVector
@@ -39,6 +42,16 @@ class ArchitectureLoss(ABC):
     """
 
     relu: LossOfVector
+
+    @property
+    def law(self) -> LawArrays:
+        """The law."""
+        return self.relu.law
+
+    @property
+    def objective(self) -> Objective:
+        """What is charged."""
+        return self.relu.objective
 
     def __call__(self, vector: Array) -> tuple[float, Array]:
         """Return the loss and its gradient."""
@@ -94,8 +107,8 @@ class JumpReluLoss(ArchitectureLoss):
     def _loss(self, vector: Array) -> tuple[float, Gradient, Array]:
         base, t = self.base(vector), vector[-self.relu.n_latents :]
         parts, gradient = jump_loss_parts(
-            self.relu.law, base.W_enc, base.b_enc, t * t, base.W_dec, base.b_dec,
-            self.relu.objective,
+            self.law, base.W_enc, base.b_enc, t * t, base.W_dec, base.b_dec,
+            self.objective,
         )  # fmt: skip
         assert gradient.threshold is not None
         return parts.total, gradient, 2.0 * t * gradient.threshold
@@ -132,7 +145,7 @@ class TopKLoss(ArchitectureLoss):
         return self.vector_of_arrays(base)
 
     def _loss(self, vector: Array) -> tuple[float, Gradient, Array]:
-        found = piecewise_loss_parts(self.relu.law, self.sae(vector), self.relu.objective)
+        found = piecewise_loss_parts(self.law, self.sae(vector), self.objective)
         parts, gradient = found
         return parts.total, gradient, np.zeros(0)
 
@@ -151,7 +164,7 @@ class BatchTopKLoss(ArchitectureLoss):
     def sae(self, vector: Array) -> Autoencoder:
         """Return the SAE that a vector stands for, with its threshold."""
         base = self.base(vector)
-        theta = batch_threshold(self.relu.law, base.W_enc, base.b_enc, self.k)
+        theta = batch_threshold(self.law, base.W_enc, base.b_enc, self.k)
         return JumpReluSae(base, np.full(base.d_sae, theta))
 
     def vector(self, base: Sae, threshold: Array) -> Array:
@@ -160,11 +173,11 @@ class BatchTopKLoss(ArchitectureLoss):
         return self.vector_of_arrays(base)
 
     def _loss(self, vector: Array) -> tuple[float, Gradient, Array]:
-        law, base = self.relu.law, self.base(vector)
+        law, base = self.law, self.base(vector)
         theta = batch_threshold(law, base.W_enc, base.b_enc, self.k)
         every = np.full(base.d_sae, theta)
         parts, gradient = jump_loss_parts(
-            law, base.W_enc, base.b_enc, every, base.W_dec, base.b_dec, self.relu.objective
+            law, base.W_enc, base.b_enc, every, base.W_dec, base.b_dec, self.objective
         )
         if theta > 0:
             assert gradient.threshold is not None

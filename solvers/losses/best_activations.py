@@ -77,6 +77,7 @@ def best_activation_loss(
     0.068240140901
     """
     objective.check_no_l0("the best activations")
+    objective.check_no_prefixes("the best activations")
     if objective.reconstruction != "squared":
         expected = "'squared' for the best activations"
         raise InputError("reconstruction", expected, objective.reconstruction)

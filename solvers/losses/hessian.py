@@ -77,6 +77,8 @@ def loss_hessian(
         raise InputError(
             "reconstruction", "'squared' for exact second derivatives", objective.reconstruction
         )
+    objective.check_no_l0("exact second derivatives")
+    objective.check_no_prefixes("exact second derivatives")
     if not law.in_plane_cells:
         raise InputError("law", "components of at most two uniform magnitudes", where="hessian")
     d, n = W_enc.shape
@@ -293,7 +295,7 @@ def vector_hessian(loss: LossOfVector, vector: Array) -> Array:
         P H P/ρ² - ((d·g) P + d (P g)ᵀ + (P g) dᵀ)/ρ².
 
     Exact for the squared reconstruction on cubes of at most two dimensions; else, on other cubes
-    and normals, it is a central difference of the exact gradient.
+    and normals, and with prefixes, it is a central difference of the exact gradient.
 
     Parameters
     ----------

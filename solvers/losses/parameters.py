@@ -6,11 +6,12 @@ on the sphere's tangent plane, divided by ‖v_i‖.
 """
 
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from solvers.autoencoders.autoencoder import Sae
+from solvers.autoencoders.autoencoder import Autoencoder, Sae
 from solvers.autoencoders.objective import Objective
 from solvers.laws.arrays import LawArrays
 from solvers.laws.inverse_square_moments import reaches_origin
@@ -18,6 +19,7 @@ from solvers.losses.loss_parts import Gradient, loss_parts
 from solvers.losses.relative_loss import tied_b_dec
 
 Array = NDArray[np.float64]
+AnySae = TypeVar("AnySae", bound=Autoencoder)
 
 # Data whose spread is smaller beside their distance from 0 are one point.
 _ROUNDING = 1e-14
@@ -61,8 +63,10 @@ class LossOfVector:
     @property
     def has_exact_hessian(self) -> bool:
         """Whether second derivatives are more than differences of gradients."""
-        smooth = self.objective.reconstruction == "squared" and not self.objective.l0
-        return smooth and self.law.in_plane_cells
+        objective = self.objective
+        if objective.reconstruction != "squared" or objective.l0 or objective.prefixes:
+            return False
+        return self.law.in_plane_cells
 
     @property
     def tied(self) -> bool:
@@ -165,7 +169,11 @@ class ScaledProblem:
         """Return the SAE that a vector stands for, in the units of the data."""
         return self.in_units_of_data(self.loss.sae(vector))
 
-    def in_units_of_data(self, sae: Sae) -> Sae:
+    def scaled(self, sae: AnySae) -> AnySae:
+        """Return the SAE for x' that one for the data is."""
+        return sae.moved(-self.centre / self.size, 1.0 / self.size)
+
+    def in_units_of_data(self, sae: AnySae) -> AnySae:
         """Return the SAE for the data that one for x' stands for.
 
         Examples
@@ -178,13 +186,12 @@ class ScaledProblem:
         >>> round(problem.size, 9), sae.b_enc.round(9).tolist(), sae.b_dec.round(9).tolist()
         (1.732050808, [-0.866025404], [1.732050808, 0.0])
         """
-        b_enc = sae.b_enc * self.size - self.centre @ sae.W_enc
-        return Sae(sae.W_enc, b_enc, sae.W_dec, sae.b_dec * self.size + self.centre)
+        return sae.moved(self.centre, self.size)
 
     def vector(self, sae: Sae) -> Array:
         """Return the vector that stands for an SAE in the units of the data."""
-        b_enc = (sae.b_enc + self.centre @ sae.W_enc) / self.size
-        return self.loss.vector(sae.W_enc, b_enc, sae.W_dec, (sae.b_dec - self.centre) / self.size)
+        scaled = self.scaled(sae)
+        return self.loss.vector(scaled.W_enc, scaled.b_enc, scaled.W_dec, scaled.b_dec)
 
     def start(self, W_enc: Array, b_enc: Array, W_dec: Array, b_dec: Array) -> Array:
         """Return the vector of weights drawn for data of mean 0 and size 1.

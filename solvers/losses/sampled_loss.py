@@ -7,6 +7,7 @@ import numpy as np
 from solvers.autoencoders.autoencoder import Autoencoder
 from solvers.autoencoders.objective import Objective
 from solvers.laws.samples import Sampler
+from solvers.losses.loss_at import loss_at
 from solvers.runtime.arguments import checked
 from theory.laws.law import Law
 
@@ -48,17 +49,10 @@ def sampled_loss(
     """
     rng = np.random.default_rng(seed)
     sampler = Sampler(law)
-    weights = objective.latent_weights(sae.W_dec)
     parts = []
     for start in range(0, samples, _BLOCK):
         x = sampler(rng, min(_BLOCK, samples - start))
-        f = sae.activations(x)
-        error = ((f @ sae.W_dec + sae.b_dec - x) ** 2).sum(axis=1)
-        if objective.reconstruction == "relative":
-            squared = (x**2).sum(axis=1)
-            error = np.where(squared > 0, error / np.where(squared > 0, squared, 1.0), 0.0)
-        charged = objective.l1 * (f @ weights) + objective.l0 * (f > 0).sum(axis=1)
-        parts.append(error + charged)
+        parts.append(loss_at(x, sae, objective))
     losses = np.concatenate(parts)
     decay = objective.weight_decay * float((sae.W_enc**2).sum() + (sae.W_dec**2).sum())
     return SampledLoss(

@@ -18,6 +18,7 @@ import numpy as np
 from solvers.autoencoders.autoencoder import Autoencoder
 from solvers.autoencoders.objective import Objective
 from solvers.laws.remainder import drawn_remainder
+from solvers.losses.loss_at import loss_at
 from theory.laws.law import Law
 
 
@@ -68,17 +69,7 @@ def _on_points(
 ) -> tuple[float, float]:
     """Return the remainder's part of the loss, and its standard error."""
     assert law.remainder is not None
-    weights = objective.latent_weights(sae.W_dec)
-    means = []
-    for x in drawn_remainder(law, fresh)[1]:
-        f = sae.activations(x)
-        residual = f @ sae.W_dec + sae.b_dec - x
-        squared = np.einsum("nd,nd->n", residual, residual)
-        if objective.reconstruction == "relative":
-            norm = np.einsum("nd,nd->n", x, x)
-            squared = np.divide(squared, norm, out=np.zeros_like(norm), where=norm > 0)
-        charged = objective.l1 * (f @ weights) + objective.l0 * (f > 0).sum(axis=1)
-        means.append(float(np.mean(squared + charged)))
+    means = [float(loss_at(x, sae, objective).mean()) for x in drawn_remainder(law, fresh)[1]]
     share = float(law.remainder.probability)
     spread = np.std(means, ddof=1) / math.sqrt(len(means))
     return share * float(np.mean(means)), share * float(spread)

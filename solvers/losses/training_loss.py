@@ -5,7 +5,9 @@
   reconstruction are those of the gate path as a ReLU SAE [Rajamanoharan2024a], eq. 8; the
   weights ‖d_i‖ are SAELens', dictionary_learning has none and holds ‖d_i‖ = 1;
 * l0: E ‖x - x̂‖² + λ₀ E #{i : f_i > 0} [Rajamanoharan2024b], eq. 9;
-* squared: E ‖x - x̂‖²;
+* squared: E ‖x - x̂‖², of a Matryoshka SAE Σ_s v_s E ‖x - x̂_s‖² with x̂_s from its first m_s
+  latents [Bussmann2025]. In training BatchTopK ranks whole batches [Bussmann2024]; here its stored
+  threshold decides, as it does at inference;
 * unexplained variance: E ‖x - x̂‖² / E ‖x - E x‖², sparsify's FVU.
 """
 
@@ -61,8 +63,11 @@ def training_loss(law: Law, sae: Autoencoder) -> TrainingLoss | None:
         objective = CONVENTIONS[origin.convention].objective(origin.l1, sae.d_in)
         loss = expected_loss(law, sae, objective)
         return _total({"reconstruction": loss.reconstruction, "sparsity": loss.sparsity})
-    squared = expected_loss(law, sae, Objective(l1=0.0))
-    terms = {"reconstruction": squared.reconstruction}
+    squared = expected_loss(
+        law, sae, Objective(0.0, prefixes=origin.prefixes, prefix_weights=origin.prefix_weights)
+    )
+    name = "reconstruction of prefixes" if origin.prefixes else "reconstruction"
+    terms = {name: squared.reconstruction}
     if origin.loss == "squared":
         return _total(terms, (_AUXILIARY,))
     if origin.loss == "unexplained variance":

@@ -9,8 +9,11 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from solvers.autoencoders.autoencoder import Sae
+from solvers.autoencoders.architecture import Architecture
+from solvers.autoencoders.architectures import JumpReluSae, TopKSae
+from solvers.autoencoders.autoencoder import Autoencoder, Sae
 from solvers.autoencoders.objective import Objective
+from solvers.optima.architecture_descent import check_objective
 from solvers.optima.minimize import Candidate, check_width, minimize_loss
 from solvers.optima.optimum import Optimum
 from solvers.optima.polish import Polished, polish
@@ -22,11 +25,16 @@ from theory.laws.law import Law
 
 Array = NDArray[np.float64]
 
-#: Optima found before, by law, width and objective.
-Known: TypeAlias = dict[tuple[Law, int, Objective], Optimum]
+#: Optima found before, by law, width, objective and architecture.
+Known: TypeAlias = dict[tuple[Law, int, Objective, Architecture], Optimum]
 
 # Of a code with more atoms than there are latents, how many choices of atoms are tried.
 _CHOICES = 4
+# Heights of a code's hard thresholds, in √λ₀, or λ/2 without an l0 penalty.
+_HEIGHTS = (1.0, 0.5, 0.05)
+# Digits to which atoms are the same.
+_DIGITS = 9
+_RELU = Architecture()
 # What agrees to rounding is no improvement.
 _ALIKE = 1e-12
 _DEFAULT = Search()
@@ -39,6 +47,7 @@ def best_known(
     objective: Objective,
     search: Search = _DEFAULT,
     *,
+    architecture: Architecture = _RELU,
     others: Mapping[str, Polished] | None = None,
     known: Known | None = None,
 ) -> Optimum:
@@ -52,6 +61,8 @@ def best_known(
     objective : Objective
     search : Search, optional
         As for `minimize_loss`; its executor also runs the descents from codes.
+    architecture : Architecture, optional
+        By default ReLU.
     others : mapping, optional
         Stationary points that were reached otherwise, such as that of an SAE that is compared,
         under what led to them.
@@ -75,17 +86,20 @@ def best_known(
     (0.649915823, True, 'from the diagonal code')
     """
     check_width(n_latents)
-    objective.check_has_minimum()
+    check_objective(architecture, objective, n_latents)
     others = {} if others is None else others
-    key = (law, n_latents, objective)
+    key = (law, n_latents, objective, architecture)
     if known is not None and key in known:
         best = known[key]
         for name, end in others.items():
             best = better(best, name, end)
     else:
         own = (Candidate(name, end.solution, end.converged) for name, end in others.items())
-        candidates = chain(_from_codes(law, n_latents, objective, search), own)
-        best = minimize_loss(law, n_latents, objective, search, candidates=candidates)
+        codes = _from_codes(law, n_latents, objective, architecture, search)
+        best = minimize_loss(
+            law, n_latents, objective, search,
+            architecture=architecture, candidates=chain(codes, own),
+        )  # fmt: skip
     if known is not None and not best.interrupted:
         known[key] = best
     return best
@@ -108,14 +122,20 @@ def better(optimum: Optimum, found: str, end: Polished) -> Optimum:
 
 
 def _from_codes(
-    law: Law, n_latents: int, objective: Objective, search: Search
+    law: Law, n_latents: int, objective: Objective, architecture: Architecture, search: Search
 ) -> Iterator[Candidate]:
     """Yield the stationary points that SAEs of the law's codes descend to, in order."""
-    starts = list(code_saes(law, n_latents, objective.l1))
+    starts: list[tuple[str, Autoencoder]]
+    if architecture.name == "relu":
+        starts = list(code_saes(law, n_latents, objective.l1))
+    else:
+        starts = list(hard_code_saes(law, n_latents, objective, architecture))
     saes = [sae for _, sae in starts]
     ends: dict[int, Polished] = {}
     place = 0
-    for index, end in each_result(partial(_polish, law, objective), saes, search.executor):
+    for index, end in each_result(
+        partial(_polish, law, objective, architecture), saes, search.executor
+    ):
         ends[index] = end
         while place in ends:
             name, found = starts[place][0], ends[place]
@@ -123,9 +143,11 @@ def _from_codes(
             place += 1
 
 
-def _polish(law: Law, objective: Objective, sae: Sae) -> Polished:
+def _polish(
+    law: Law, objective: Objective, architecture: Architecture, sae: Autoencoder
+) -> Polished:
     # With the SAE last, so that what is the same for all can be bound.
-    return polish(law, sae, objective)
+    return polish(law, sae, objective, architecture)
 
 
 def code_saes(law: Law, n_latents: int, l1: float) -> Iterator[tuple[str, Sae]]:
@@ -149,6 +171,37 @@ def code_saes(law: Law, n_latents: int, l1: float) -> Iterator[tuple[str, Sae]]:
         for first in firsts:
             chosen = (first + np.arange(min(count, n_latents))) % count
             yield name, code_sae(atoms[chosen], n_latents, l1)
+
+
+def hard_code_saes(
+    law: Law, n_latents: int, objective: Objective, architecture: Architecture
+) -> Iterator[tuple[str, Autoencoder]]:
+    """Yield SAEs of an architecture that read along a law's codes, with the code's name.
+
+    A latent reads its atom without a bias, and thresholds, where there are such, have several
+    heights. Of a code with fewer atoms than latents the others never fire: two latents of one
+    atom would both be charged.
+
+    Examples
+    --------
+    >>> from theory.laws.presets import preset
+    >>> saes = hard_code_saes(preset("shared"), 5, Objective(0.0), Architecture("topk", 1))
+    >>> [(name, sae.activations([[1.0, 0.0]]).round(3).tolist()[0]) for name, sae in saes]
+    [('axis-aligned', [1.0, 0.0, 0.0, 0.0, 0.0]), ('diagonal', [0.707, 0.0, 0.0, 0.0, 0.0])]
+    """
+    height = np.sqrt(objective.l0) or objective.l1 / 2
+    has_thresholds = architecture.name in ("jumprelu", "gated")
+    for name, relu in code_saes(law, n_latents, 0.0):
+        used = len(np.unique(relu.W_dec.round(_DIGITS), axis=0))
+        reads, b_enc = relu.W_dec.T.copy(), np.zeros(n_latents)
+        reads[:, used:], b_enc[used:] = 0.0, -(height or 1.0)
+        base = Sae(reads, b_enc, relu.W_dec, relu.b_dec)
+        if architecture.name == "topk":
+            yield name, TopKSae(base, int(architecture.k or 1))
+            continue
+        for share in _HEIGHTS if has_thresholds else (0.0,):
+            jump = JumpReluSae(base, np.full(n_latents, share * height))
+            yield name, jump
 
 
 def code_sae(atoms: Array, n_latents: int, l1: float, b_dec: Sequence[float] = ()) -> Sae:

@@ -18,6 +18,7 @@ from scipy.special import roots_legendre
 from solvers.autoencoders.autoencoder import Sae
 from solvers.laws.arrays import LawArrays
 from solvers.laws.symmetries import symmetries
+from solvers.losses.architecture_loss import ArchitectureLoss
 from solvers.losses.hessian import curvature, kinks
 from solvers.losses.parameters import LossOfVector
 from solvers.optima.descent import FLAT, Rest, on_manifold
@@ -62,7 +63,7 @@ class Entry:
 class Catalogue:
     """Sorts ends into points; ends come by increasing loss."""
 
-    def __init__(self, loss: LossOfVector) -> None:
+    def __init__(self, loss: LossOfVector | ArchitectureLoss) -> None:
         self.loss = loss
         relative = loss.objective.reconstruction == "relative"
         self.centre = np.zeros(loss.law.dimension) if relative else loss.law.mean
@@ -121,10 +122,10 @@ def law_nodes(law: LawArrays) -> Array:
     return np.concatenate(points)
 
 
-def functions(loss: LossOfVector, vector: Array, x: Array) -> Functions:
+def functions(loss: LossOfVector | ArchitectureLoss, vector: Array, x: Array) -> Functions:
     """Return what the loss sees of an SAE at points x."""
     sae = loss.sae(vector)
-    f = np.maximum(x @ sae.W_enc + sae.b_enc, 0.0)
+    f = sae.activations(x)
     # Without a penalty the loss sees no activation.
     charged = f @ loss.objective.latent_weights(sae.W_dec)
     return Functions(f @ sae.W_dec + sae.b_dec, (loss.objective.l1 > 0) * charged)

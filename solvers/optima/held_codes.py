@@ -13,13 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize
 
-from solvers.autoencoders.autoencoder import Sae
+from solvers.autoencoders.architecture import Architecture
+from solvers.autoencoders.architectures import JumpReluSae
+from solvers.autoencoders.autoencoder import Autoencoder, Sae
 from solvers.autoencoders.objective import Objective
 from solvers.laws.arrays import law_arrays
+from solvers.losses.architecture_loss import ArchitectureLoss
 from solvers.losses.best_activations import best_activation_loss
 from solvers.losses.expected_loss import expected_loss_and_gradient
-from solvers.losses.parameters import ScaledProblem
+from solvers.losses.parameters import LossOfVector, ScaledProblem
 from solvers.losses.solution import Solution, Solved
+from solvers.optima.architecture_descent import ArchitectureDescent
 from solvers.optima.held_starts import HeldStarts
 from theory.codes.code import Code
 from theory.laws.law import Law
@@ -34,6 +38,9 @@ _SAME = 1e-9
 _REST = 1e-6
 # Components times latents², about the number of cells, beyond which a bound would take seconds.
 _LARGEST_WORK = 10_000
+# Heights of hard thresholds that others than ReLU start with: in √λ₀, or λ/2 if λ₀ = 0.
+_HEIGHTS = (1.0, 0.5, 0.05)
+_RELU = Architecture()
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -59,7 +66,13 @@ class HeldCode(Solved):
         return self.lower_bound is not None and self.loss.total <= self.lower_bound
 
 
-def held_code(law: Law, code: Code, objective: Objective, starts: Sequence[Sae] = ()) -> HeldCode:
+def held_code(
+    law: Law,
+    code: Code,
+    objective: Objective,
+    starts: Sequence[Autoencoder] = (),
+    architecture: Architecture = _RELU,
+) -> HeldCode:
     """Return the least loss over W_enc, b_enc and b_dec of one latent for each atom of a code.
 
     The minimisation starts at the best activations with their best b_dec, at the SAEs given, and
@@ -72,8 +85,12 @@ def held_code(law: Law, code: Code, objective: Objective, starts: Sequence[Sae] 
     code : Code
     objective : Objective
         Atoms stay where they are, whatever its decoder.
-    starts : sequence of Sae, optional
+    starts : sequence of Autoencoder, optional
         More starts, such as those of a law nearby; their atoms do not count.
+    architecture : Architecture, optional
+        By default ReLU. Of others there is no bound here; they start reading along their atoms,
+        without a bias, about b_dec at 0 and at the law's mean, with thresholds of several
+        heights.
 
     Examples
     --------
@@ -85,24 +102,30 @@ def held_code(law: Law, code: Code, objective: Objective, starts: Sequence[Sae] 
     >>> round(held.loss.total, 9), held.proven
     (0.095083333, True)
     """
-    search = _Search.of(law, code, objective)
+    search = _search(law, code, objective, architecture)
     own = search.starts
     ends = search.ends([*[next(own)], *starts])
     if not ends[-1].proven:
         ends += search.ends(own)
     least = min(ends, key=lambda end: end.solution.loss.total)
     found = least.solution
-    return search.best(ends, found.loss.total if least.proven else search.lower_bound(found.relu))
+    return search.best(ends, found.loss.total if least.proven else search.lower_bound(found.sae))
 
 
-def follow_code(law: Law, code: Code, objective: Objective, starts: Sequence[Sae]) -> HeldCode:
+def follow_code(
+    law: Law,
+    code: Code,
+    objective: Objective,
+    starts: Sequence[Autoencoder],
+    architecture: Architecture = _RELU,
+) -> HeldCode:
     """Return the best SAE of a code that some SAEs lead to, as along a path of laws.
 
     Parameters
     ----------
-    law, code, objective
+    law, code, objective, architecture
         As for `held_code`.
-    starts : sequence of Sae
+    starts : sequence of Autoencoder
         At least one; their atoms do not count.
 
     Returns
@@ -119,7 +142,7 @@ def follow_code(law: Law, code: Code, objective: Objective, starts: Sequence[Sae
     >>> round(followed.loss.total, 9)
     0.095083333
     """
-    search = _Search.of(law, code, objective)
+    search = _search(law, code, objective, architecture)
     return search.best([search.end(start) for start in starts], None)
 
 
@@ -146,7 +169,7 @@ class _Search:
         return cls(law, atoms, objective, ScaledProblem.of(law_arrays(law), objective, len(atoms)))
 
     @property
-    def starts(self) -> Iterator[Sae]:
+    def starts(self) -> Iterator[Autoencoder]:
         """The starts, in the units of the data."""
         scaled = self.problem.loss
         norms = np.linalg.norm(self.atoms, axis=1)
@@ -170,7 +193,7 @@ class _Search:
         components = law_arrays(self.law).component_count
         return components * len(self.atoms) ** 2 <= _LARGEST_WORK
 
-    def ends(self, starts: Iterable[Sae]) -> list[_End]:
+    def ends(self, starts: Iterable[Autoencoder]) -> list[_End]:
         """Return where starts come to rest, up to the first that is proven to be the best."""
         found = []
         for start in starts:
@@ -188,13 +211,15 @@ class _Search:
         agreeing = sum(end.solution.loss.total <= best.loss.total + self.same for end in ends)
         return HeldCode(solution=best, lower_bound=lower_bound, agreeing=agreeing)
 
-    def end(self, start: Sae) -> _End:
+    def end(self, start: Autoencoder) -> _End:
         """Return where a start comes to rest."""
-        loss = self.problem.loss
+        whole = self.problem.vector(start.with_atoms(self.atoms).base)
+        whole = self._descended(self.problem.loss, whole)
+        return self._ended(self.problem.sae(whole))
+
+    def _descended(self, loss: LossOfVector | ArchitectureLoss, whole: Array) -> Array:
+        """Return the vector that minimises a loss while its atoms stay."""
         n, d = self.atoms.shape
-        whole = self.problem.vector(
-            Sae(start.W_enc, start.b_enc, self.atoms, start.b_dec, start.origin)
-        )
         moving = np.ones(len(whole), dtype=bool)
         moving[(d + 1) * n : (2 * d + 1) * n] = False
 
@@ -210,9 +235,11 @@ class _Search:
                 options={"gtol": _TOLERANCE, "maxiter": _ITERATIONS},
             )  # fmt: skip
         whole[moving] = found.x
-        sae = self.problem.sae(whole)
+        return whole
+
+    def _ended(self, sae: Autoencoder) -> _End:
         # With the code's own digits.
-        sae = Sae(sae.W_enc, sae.b_enc, self.atoms, sae.b_dec)
+        sae = sae.with_atoms(self.atoms)
         return _End(Solution.of(self.law, sae, self.objective))
 
     def _is_best(self, end: _End) -> bool:
@@ -231,9 +258,44 @@ class _Search:
         held = Sae(np.zeros((d, n)), np.zeros(n), self.atoms, b_dec)
         return best_activation_loss(self.law, held, self.objective)
 
-    def lower_bound(self, near: Sae) -> float | None:
+    def lower_bound(self, near: Autoencoder) -> float | None:
         """Return min g, a convex minimisation from the b_dec of an SAE, or None."""
         if not self.has_bound:
             return None
         found = optimize.minimize(self._with_best_activations, near.b_dec, method="BFGS")
         return float(found.fun)
+
+
+@dataclass(frozen=True, eq=False)
+class _SearchOfOthers(_Search):
+    """The search for the best encoder, biases and thresholds of another architecture."""
+
+    descent: ArchitectureDescent
+
+    @property
+    def starts(self) -> Iterator[Autoencoder]:
+        """The starts, in the units of the data."""
+        reads = self.atoms / np.einsum("nd,nd->n", self.atoms, self.atoms)[:, None]
+        height = np.sqrt(self.objective.l0) or self.objective.l1 / 2
+        for centre in (np.zeros(self.atoms.shape[1]), law_arrays(self.law).mean):
+            base = Sae(reads.T, -reads @ centre, self.atoms, centre)
+            for share in _HEIGHTS:
+                yield JumpReluSae(base, np.full(len(self.atoms), share * height))
+
+    @property
+    def has_bound(self) -> bool:
+        """There is no bound here."""
+        return False
+
+    def end(self, start: Autoencoder) -> _End:
+        """Return where a start comes to rest."""
+        vector = self.descent.vector(start.with_atoms(self.atoms))
+        return self._ended(self.descent.sae(self._descended(self.descent.loss, vector)))
+
+
+def _search(law: Law, code: Code, objective: Objective, architecture: Architecture) -> _Search:
+    search = _Search.of(law, code, objective)
+    if architecture.name == "relu":
+        return search
+    descent = ArchitectureDescent(search.problem, architecture)
+    return _SearchOfOthers(search.law, search.atoms, objective, search.problem, descent)

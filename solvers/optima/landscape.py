@@ -9,12 +9,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from solvers.autoencoders.architecture import Architecture
 from solvers.autoencoders.initialisation import INITIALISATIONS
 from solvers.autoencoders.objective import Objective
 from solvers.laws.arrays import exact_arrays
 from solvers.losses.expected_loss import expected_loss
 from solvers.losses.parameters import ScaledProblem
 from solvers.losses.solution import Solution, Solved
+from solvers.optima.architecture_descent import ArchitectureDescent, check_objective
 from solvers.optima.catalogue import Catalogue, Entry, shape
 from solvers.optima.descent import (
     DYNAMICS,
@@ -25,8 +27,10 @@ from solvers.optima.descent import (
 from solvers.optima.matching import Absorbed, CodeMatch, absorbed, closest_code
 from solvers.optima.minimize import check_width
 from solvers.optima.search import Search
+from solvers.optima.valley import shape_by_differences
 from solvers.runtime.arguments import check_choice, check_number, checked
 from solvers.runtime.parallel import each_result
+from theory.exact.errors import InputError
 from theory.laws.law import Law
 
 Array = NDArray[np.float64]
@@ -34,6 +38,9 @@ Array = NDArray[np.float64]
 STARTS = 256
 
 _DEFAULT = Search()
+_RELU = Architecture()
+# How others than ReLU are started and descend.
+_OF_OTHERS = ("uniform", "l-bfgs")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -140,6 +147,7 @@ def landscape(
     objective: Objective,
     search: Search = _DEFAULT,
     *,
+    architecture: Architecture = _RELU,
     initialisation: str = "uniform",
     dynamics: str = "l-bfgs",
 ) -> Landscape:
@@ -156,6 +164,10 @@ def landscape(
         By default 256 starts; never more than it says. The executor changes nothing but the
         last digits, if linear algebra rounds otherwise there, and by them where a start on the
         border of two basins ends.
+    architecture : Architecture, optional
+        By default ReLU. Of others the dynamics is BFGS from "uniform" weights
+        (`solvers.optima.architecture_descent`), and Hessians, in all parameters, are differences
+        of exact gradients.
     initialisation : str
         A key of `solvers.autoencoders.initialisation.INITIALISATIONS`.
     dynamics : {"l-bfgs", "flow"}
@@ -178,13 +190,20 @@ def landscape(
     check_width(n_latents)
     check_choice("initialisation", initialisation, INITIALISATIONS)
     check_choice("dynamics", dynamics, DYNAMICS)
-    objective.check_has_minimum()
-    objective.check_no_l0("a landscape")
+    check_objective(architecture, objective, n_latents)
+    is_relu = architecture.name == "relu"
+    if is_relu:
+        objective.check_no_l0("a landscape of ReLU SAEs")
+    elif (initialisation, dynamics) != _OF_OTHERS:
+        expected = f"{_OF_OTHERS[0]!r} and dynamics {_OF_OTHERS[1]!r} for {architecture.name!r}"
+        raise InputError("initialisation", expected, (initialisation, dynamics))
     arrays = exact_arrays(law)
     problem = ScaledProblem.of(arrays, objective, n_latents)
     # First, for it refuses laws with too many symmetries.
-    catalogue = Catalogue(problem.loss)
-    descent = Descent(problem, initialisation, dynamics)
+    other = ArchitectureDescent(problem, architecture)
+    loss = problem.loss if is_relu else other.loss
+    catalogue = Catalogue(loss)
+    descent = Descent(problem, initialisation, dynamics) if is_relu else other.rest
     seeds = np.random.SeedSequence(search.seed).spawn(search.least(STARTS))
     ends: dict[int, Rest] = {}
     interrupted = False
@@ -198,10 +217,11 @@ def landscape(
         interrupted = True
     rests = [ends[index] for index in sorted(ends)]
     settled = [rest for rest in rests if rest.settled]
-    for rest in sorted(settled, key=lambda rest: float(problem.loss(rest.vector)[0])):
+    for rest in sorted(settled, key=lambda rest: float(loss(rest.vector)[0])):
         catalogue.add(rest)
     points = [
-        _described(law, objective, problem, entry, len(rests)) for entry in catalogue.entries
+        _described(law, objective, problem if is_relu else other, entry, len(rests))
+        for entry in catalogue.entries
     ]
     return Landscape(
         law=law,
@@ -210,7 +230,7 @@ def landscape(
         starts=len(rests),
         unsettled=tuple(
             sorted(
-                float(problem.loss(rest.vector)[0]) * problem.loss_unit
+                float(loss(rest.vector)[0]) * problem.loss_unit
                 for rest in rests
                 if not rest.settled
             )
@@ -224,13 +244,23 @@ def landscape(
 
 
 def _described(
-    law: Law, objective: Objective, problem: ScaledProblem, entry: Entry, starts: int
+    law: Law,
+    objective: Objective,
+    problem: ScaledProblem | ArchitectureDescent,
+    entry: Entry,
+    starts: int,
 ) -> StationaryPoint:
     sae = problem.sae(entry.rest.vector)
     loss = expected_loss(law, sae, objective)
     live = [i for i, probability in enumerate(loss.firing) if probability > 0]
-    # With every latent dead one is kept, so that there is an SAE to speak of.
-    kind, eigenvalues = shape(problem.loss, entry.rest, live or [0])
+    if isinstance(problem, ScaledProblem):
+        # With every latent dead one is kept, so that there is an SAE to speak of.
+        # Of nested latents none can be left out.
+        counted = range(sae.d_sae) if objective.prefixes else live or [0]
+        kind, eigenvalues = shape(problem.loss, entry.rest, list(counted))
+    else:
+        kind, eigenvalues, _ = shape_by_differences(problem.loss, entry.rest.vector)
+        kind = "kink" if len(entry.rest.kinks) else kind
     share = entry.count / starts
     arrays = exact_arrays(law)
     return StationaryPoint(

@@ -18,14 +18,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize
 
+from solvers.autoencoders.architecture import Architecture
 from solvers.autoencoders.initialisation import initial_weights
 from solvers.autoencoders.objective import Objective
-from solvers.bounds.hard_threshold_bound import hard_threshold_bound
-from solvers.bounds.radial_bound import LowerBound, lower_bound
+from solvers.bounds.best_bound import best_bound
+from solvers.bounds.radial_bound import LowerBound
 from solvers.laws.arrays import law_arrays
 from solvers.losses.parameters import ScaledProblem
 from solvers.losses.solution import Solution, zero_code
 from solvers.losses.standard_error import fresh_loss
+from solvers.optima.architecture_descent import ArchitectureDescent, check_objective
 from solvers.optima.descent import newton, on_manifold, settle
 from solvers.optima.optimum import Optimum, Start
 from solvers.optima.search import Search
@@ -48,6 +50,7 @@ _LARGEST_WIDTH = 5000
 # Losses that differ by less, relatively, agree to rounding.
 _ALIKE = 1e-12
 _DEFAULT = Search()
+_RELU = Architecture()
 
 
 class Candidate(NamedTuple):
@@ -65,6 +68,7 @@ def minimize_loss(
     objective: Objective,
     search: Search = _DEFAULT,
     *,
+    architecture: Architecture = _RELU,
     candidates: Iterable[Candidate] = (),
     tolerance: float = 1e-7,
     max_iterations: int = 2000,
@@ -84,6 +88,9 @@ def minimize_loss(
         With decoder="unit" every ‖d_i‖ = 1 holds at every step.
     search : Search, optional
         By default 32 random starts; 4 where the reconstruction is relative, which takes longer.
+    architecture : Architecture, optional
+        By default ReLU; for others see `solvers.optima.architecture_descent`, and the search
+        makes no more starts than it was asked for.
     candidates : iterable of Candidate
         What else may be the best; taken before the random starts, one after the other, so that
         a generator may compute them meanwhile.
@@ -116,9 +123,12 @@ def minimize_loss(
     check_whole("max_iterations", max_iterations, 1, _LARGEST_COUNT)
     tolerance = check_number("tolerance", tolerance, above=0)
     check_type("objective", objective, Objective)
-    objective.check_has_minimum()
+    check_objective(architecture, objective, n_latents)
     problem = ScaledProblem.of(law_arrays(law), objective, n_latents)
-    task = _Task(problem, tolerance, max_iterations)
+    is_relu = architecture.name == "relu"
+    other = ArchitectureDescent(problem, architecture)
+    task = _Task(problem, tolerance, max_iterations) if is_relu else other
+    sae_of = problem.sae if is_relu else other.sae
     root, ends = np.random.SeedSequence(search.seed), dict[int, tuple[Start, Array]]()
     nothing = zero_code(law, n_latents, objective).loss.total
     # After an interrupt before it is known, the bound is that of every loss.
@@ -129,7 +139,7 @@ def minimize_loss(
         order, found = sorted(ends), others.copy()
         if ends:
             index = min(order, key=lambda index: _nan_last(ends[index][0].total))
-            solution = Solution.of(law, problem.sae(ends[index][1]), objective)
+            solution = Solution.of(law, sae_of(ends[index][1]), objective)
             found.insert(
                 0, Candidate(f"best of {len(ends)} starts", solution, ends[index][0].converged)
             )
@@ -145,12 +155,10 @@ def minimize_loss(
 
     usual = STARTS[objective.reconstruction]
     least, most = search.least(usual), search.most(usual)
+    if not is_relu:
+        most = least
     try:
-        bound = (
-            hard_threshold_bound(law, objective)
-            if objective.l0
-            else lower_bound(law, objective, n_latents)
-        )
+        bound = best_bound(law, n_latents, objective, architecture)
         for candidate in candidates:
             others.append(candidate)
             search.tell(len(others), len(others) + least)
@@ -161,7 +169,8 @@ def minimize_loss(
                 ends[made + index] = end
                 search.tell(len(others) + len(ends), len(others) + made + len(seeds))
         index = min(ends, key=lambda index: _nan_last(ends[index][0].total))
-        if not ends[index][0].converged and objective.reconstruction == "squared":
+        leads_on = is_relu and objective.reconstruction == "squared"
+        if leads_on and not ends[index][0].converged:
             further = minimize_from(problem, ends[index][1], tolerance, max_iterations)
             if further[0].total <= ends[index][0].total * (1 + _ALIKE):
                 ends[index] = further
@@ -169,7 +178,10 @@ def minimize_loss(
         if not ends and not others:
             raise
         return best(True)
-    return best(False)
+    found = best(False)
+    if is_relu or not found.converged:
+        return found
+    return replace(found, valley=other.valley(found.sae))
 
 
 def check_width(n_latents: int) -> None:

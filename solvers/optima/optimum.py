@@ -64,6 +64,9 @@ class Optimum(Solved):
     seed : int
     interrupted : bool
         Whether the search was stopped before it had made the starts it was asked for.
+    valley : int
+        Of an architecture other than ReLU, the number of directions in which this is one of a
+        continuum of SAEs with the same loss, to second order (`solvers.optima.valley`).
     fresh : FreshLoss or None
         Where points stand for a part of the law, the loss on points that the weights were not
         fitted to.
@@ -76,6 +79,7 @@ class Optimum(Solved):
     starts: tuple[Start, ...]
     seed: int
     interrupted: bool = False
+    valley: int = 0
     fresh: FreshLoss | None = None
 
     @property

@@ -3,14 +3,17 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from solvers.autoencoders.autoencoder import Sae
+from solvers.autoencoders.architecture import Architecture
+from solvers.autoencoders.autoencoder import Autoencoder, Sae
 from solvers.autoencoders.objective import Objective
 from solvers.laws.arrays import law_arrays
 from solvers.losses.expected_loss import expected_loss
 from solvers.losses.parameters import ScaledProblem
 from solvers.losses.relative_loss import tied_b_dec
 from solvers.losses.solution import Solution, Solved
+from solvers.optima.architecture_descent import ArchitectureDescent
 from solvers.optima.minimize import SMALL_BIAS, minimize_from
 from theory.laws.law import Law
 
@@ -18,6 +21,9 @@ from theory.laws.law import Law
 # counts as lower.
 _PUSH = 1e-4
 _LOWER = 1e-6
+_RELU = Architecture()
+
+Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -54,16 +60,20 @@ def with_finite_loss(law: Law, sae: Sae, objective: Objective) -> Sae:
     return Sae(sae.W_enc, sae.b_enc, sae.W_dec, tied_b_dec(sae.b_enc, sae.W_dec))
 
 
-def polish(law: Law, sae: Sae, objective: Objective) -> Polished:
+def polish(
+    law: Law, sae: Autoencoder, objective: Objective, architecture: Architecture = _RELU
+) -> Polished:
     """Minimise the exact loss from an SAE's own weights.
 
     Parameters
     ----------
     law : Law
-    sae : Sae
+    sae : Autoencoder
         Of finite loss, see `with_finite_loss`. If the objective holds the decoder at unit
         norm, atoms of another norm are normalised first.
     objective : Objective
+    architecture : Architecture
+        What the SAE is an instance of; of BatchTopK its threshold follows from k.
 
     Examples
     --------
@@ -76,6 +86,8 @@ def polish(law: Law, sae: Sae, objective: Objective) -> Polished:
     (True, 0.06824)
     """
     problem = ScaledProblem.of(law_arrays(law), objective, sae.d_sae)
+    if not isinstance(sae, Sae):
+        return _polished(law, sae, objective, ArchitectureDescent(problem, architecture))
     end, vector = minimize_from(problem, problem.vector(sae))
     if problem.loss.tied:
         # The relative loss has a barrier at every b_i = 0; the gain is on its positive side.
@@ -87,9 +99,26 @@ def polish(law: Law, sae: Sae, objective: Objective) -> Polished:
     saddle = False
     if not problem.loss.tied:
         # A minimum draws a small push back; a saddle, such as a symmetric start, lets it go.
-        push = np.random.default_rng(0).normal(size=vector.shape) * _PUSH
-        beyond = minimize_from(problem, vector + push * (1 + np.abs(vector)))
+        beyond = minimize_from(problem, _pushed(vector))
         if beyond[0].total < end.total * (1 - _LOWER):
             (end, vector), saddle = beyond, True
     solution = Solution.of(law, problem.sae(vector), objective)
     return Polished(solution=solution, converged=end.converged, saddle=saddle)
+
+
+def _polished(
+    law: Law, sae: Autoencoder, objective: Objective, descent: ArchitectureDescent
+) -> Polished:
+    end, vector = descent.descend(descent.vector(sae))
+    beyond = descent.descend(_pushed(vector))
+    saddle = beyond[0].total < end.total - _LOWER * abs(end.total)
+    if saddle:
+        end, vector = beyond
+    solution = Solution.of(law, descent.sae(vector), objective)
+    return Polished(solution=solution, converged=end.converged, saddle=saddle)
+
+
+def _pushed(vector: Array) -> Array:
+    push = np.random.default_rng(0).normal(size=vector.shape) * _PUSH
+    pushed: Array = vector + push * (1 + np.abs(vector))
+    return pushed

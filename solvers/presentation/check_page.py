@@ -9,6 +9,7 @@ from solvers.presentation.check_report import (
     atom_row,
     comparison_table,
     facts_of,
+    kind_text,
     losses_of,
     number_text,
     shared_notes,
@@ -114,10 +115,14 @@ def _conventions(check: CrossCheck) -> str:
         )
     elif not check.loss.exact:
         exact = f"The law's probabilities are known to {check.loss.probability_error:.1g}."
+    fires = f" + {objective.l0:g} E #{{f > 0}}" if objective.l0 else ""
+    nested = ""
+    if objective.prefixes:
+        nested = f", the errors of the first {', '.join(map(str, objective.prefixes))} latents"
     return (
-        f"<p>{escape(check.sae.architecture)} SAE of {check.sae.d_sae} latents. The loss is "
-        f"E {error} + λ E {penalty}{decay} with λ = {objective.l1:g}: the square is summed over "
-        f"coordinates, without a factor ½. {exact}</p>"
+        f"<p>{escape(kind_text(check.sae))} SAE of {check.sae.d_sae} latents. The loss is "
+        f"E {error} + λ E {penalty}{fires}{decay} with λ = {objective.l1:g}{nested}: the square "
+        f"is summed over coordinates, without a factor ½. {exact}</p>"
     )
 
 

@@ -6,10 +6,13 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from solvers.autoencoders.architectures import architecture_of
+from solvers.autoencoders.autoencoder import Autoencoder
 from solvers.optima.matching import CLOSE, AtomReport
 from solvers.presentation.results import (
     certainty_document,
     certainty_text,
+    convention_text,
     finite_or_none,
     loss_document,
     plus_minus,
@@ -181,13 +184,32 @@ def atom_row(atom: AtomReport) -> list[str]:
 ATOM_COLUMNS = ("latent", "angle", "norm", "fires", "atom", "cosine", "off by", "")
 
 
+def kind_text(sae: Autoencoder) -> str:
+    """Return the architecture of an SAE, with its k if it has one.
+
+    Examples
+    --------
+    >>> from solvers.autoencoders.architectures import TopKSae
+    >>> from solvers.autoencoders.frames import frame_sae
+    >>> kind_text(TopKSae(frame_sae(0.0), 2))
+    'TopK (k = 2)'
+    """
+    architecture = architecture_of(sae)
+    if architecture.name == "batchtopk":
+        return f"BatchTopK (k = {architecture.k:g})"
+    k = "" if architecture.k is None else f" (k = {architecture.k:g})"
+    return f"{sae.architecture}{k}"
+
+
 def check_text(check: CrossCheck) -> str:
     """Return one SAE's check as lines."""
-    objective = check.objective
-    convention = f"{objective.reconstruction} reconstruction, {objective.sparsity} sparsity"
     lines = [
-        f"{check.law.name}; {check.sae.architecture} SAE of {check.sae.d_sae} latents; "
-        f"λ = {objective.l1:g}, {convention}, decoder {objective.decoder}",
+        *wrapped(
+            "",
+            f"{check.law.name}; {kind_text(check.sae)} SAE of {check.sae.d_sae} latents; "
+            f"{convention_text(check.objective)}",
+            4,
+        ),
         f"verdict          {VERDICTS[check.verdict]}",
         "",
     ]

@@ -5,7 +5,13 @@ from pathlib import Path
 
 import sympy
 
+from solvers.autoencoders.architecture_conventions import ARCHITECTURE_CONVENTIONS
 from solvers.autoencoders.conventions import CONVENTIONS
+from solvers.presentation.figures import Figure, write_figure
+from solvers.presentation.straight_through_page import (
+    straight_through_markdown,
+    straight_through_page_figure,
+)
 from solvers.runtime.files import written_beside
 from theory.claims.claim import Claim
 from theory.claims.ledger import LEDGER
@@ -17,9 +23,10 @@ formula is derived anew each time this page is made, and `sae-theory verify` hol
 against three numeric routes.
 
 In the formulas A is the largest amplitude, s the norm of the weights, m the mean amplitude,
-q the one-hot probability, f the magnitude correlation, ρ the sign correlation and λ the
-coefficient of the l1 penalty. Losses are E‖x - x̂‖² + λ E Σ f_i with unit atoms, summed over
-coordinates, without a factor ½.
+q the one-hot probability, f the magnitude correlation, ρ the sign correlation, λ the
+coefficient of the l1 penalty and τ (tau) the root of λ₀, that of an l0 penalty. Losses are
+E‖x - x̂‖² + λ E Σ f_i + λ₀ E #{f_i > 0} with unit atoms, summed over coordinates, without a factor
+½; where it is said, the reconstruction is summed over prefixes.
 """
 
 
@@ -66,8 +73,20 @@ error.
 """
 
 
+_ARCHITECTURES_HEAD = """
+## Other architectures
+
+What JumpReLU, TopK, BatchTopK, Matryoshka and Gated SAEs are trained on. `objective` of an entry
+of `solvers.autoencoders.architecture_conventions.ARCHITECTURE_CONVENTIONS` converts λ to λ₀ and
+prefixes to their weights, or refuses and says why. x̂_s is the reconstruction from the first m_s
+latents, r the number of prefixes, π the gate's pre-activation, x̂_gate what the gate path
+reconstructs. Which latents are dead depends on the history of training, so that no law defines
+what they add. `training_loss` evaluates the loss that a file names and says what it leaves out.
+"""
+
+
 def conventions_markdown() -> str:
-    """Return the table of loss conventions as a Markdown page."""
+    """Return the tables of loss conventions as a Markdown page."""
     lines = [
         _CONVENTIONS_HEAD,
         "| name | loss of one sample | λ here | atoms | encoder reads | source |",
@@ -75,11 +94,24 @@ def conventions_markdown() -> str:
     ]
     reads = {True: "x - b_dec", False: "x", None: "either"}
     here = {"sum": "λ", "mean": "d·λ", "half": "2·λ"}
+    atoms = {"unit": "‖d_i‖ = 1", "free": "free"}
     for name, entry in CONVENTIONS.items():
-        atoms = {"unit": "‖d_i‖ = 1", "free": "free"}[entry.decoder]
         lines.append(
-            f"| `{name}` | {entry.formula} | {here[entry.error]} | {atoms} | "
+            f"| `{name}` | {entry.formula} | {here[entry.error]} | {atoms[entry.decoder]} | "
             f"{reads[entry.subtracts_b_dec]} | {entry.source} |"
+        )
+    lines += [
+        _ARCHITECTURES_HEAD,
+        "| name | architecture | loss of one sample | λ₀ here | atoms | beside it | source |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for name, other in ARCHITECTURE_CONVENTIONS.items():
+        converted = here["mean" if other.error == "mean" else "sum"] if other.penalty else "none"
+        beside = "; ".join(filter(None, (other.auxiliary, other.outside))) or "nothing"
+        lines.append(
+            f"| `{name}` | {other.architecture} | {other.formula} | "
+            f"{'no objective' if other.outside else converted} | {atoms[other.decoder]} | "
+            f"{beside} | {other.source} |"
         )
     return "\n".join([*lines, ""])
 
@@ -88,14 +120,22 @@ def conventions_markdown() -> str:
 PAGES: dict[Path, Callable[[], str]] = {
     Path("docs/claims.md"): ledger_markdown,
     Path("docs/conventions.md"): conventions_markdown,
+    Path("docs/straight-through.md"): straight_through_markdown,
+}
+
+#: Every figure of those pages and what draws it.
+FIGURES: dict[Path, Callable[[], Figure]] = {
+    Path("docs/figures/straight-through.png"): straight_through_page_figure,
 }
 
 
 def main() -> None:
-    """Write all pages below the current folder."""
+    """Write all pages and their figures below the current folder."""
     for path, make in PAGES.items():
         with written_beside(path) as temporary:
             temporary.write_text(make(), encoding="utf-8")
+    for path, draw in FIGURES.items():
+        write_figure(draw(), path)
 
 
 if __name__ == "__main__":

@@ -10,12 +10,16 @@ import numpy as np
 
 from solvers.autoencoders.architectures import JumpReluSae
 from solvers.autoencoders.autoencoder import Autoencoder
+from solvers.autoencoders.objective import Objective
 from solvers.losses.expected_loss import ExpectedLoss
 from solvers.optima.optimum import OFTEN, Optimum
 from solvers.optima.train import Training
 from solvers.studies.verify import CheckedClaim
 
 WIDTH = 100
+# A b_dec or an encoder so many times as large as the data's is on its way to infinity.
+_RUN_AWAY = 10.0
+_TINY = 1e-300
 _RECONSTRUCTIONS = {
     "squared": "E ‖x - x̂‖², summed over coordinates",
     "relative": "E ‖x - x̂‖²/‖x‖²",
@@ -55,6 +59,7 @@ def optimum_document(optimum: Optimum) -> dict[str, Any]:
         "lower_bound": optimum.lower_bound,
         "lower_bound_error": optimum.lower_bound_error,
         "gap": optimum.gap,
+        "valley": optimum.valley,
         **({} if optimum.fresh is None else {"fresh": optimum.fresh._asdict()}),
         "converged": optimum.converged,
         "interrupted": optimum.interrupted,
@@ -133,7 +138,7 @@ def loss_text(loss: ExpectedLoss, sae: Autoencoder) -> str:
         charged = f"{charged} + {fires}" if objective.l1 else fires
     rows = [
         ("total", loss.total, ""),
-        ("reconstruction", loss.reconstruction, _RECONSTRUCTIONS[objective.reconstruction]),
+        ("reconstruction", loss.reconstruction, _reconstruction_text(objective)),
         ("sparsity", loss.sparsity, charged),
         ("weight decay", loss.weight_decay, f"{objective.weight_decay:g} · (‖W_enc‖² + ‖W_dec‖²)"),
         ("l1", loss.l1, "E Σ f_i"),
@@ -154,6 +159,34 @@ def loss_text(loss: ExpectedLoss, sae: Autoencoder) -> str:
         lines.append(f"infinite: {loss.reason}")
     lines += [f"note: {note}" for note in sae.notes]
     return "\n".join(lines)
+
+
+def _reconstruction_text(objective: Objective) -> str:
+    if not objective.prefixes:
+        return _RECONSTRUCTIONS[objective.reconstruction]
+    nested = ", ".join(map(str, objective.prefixes))
+    return f"{_RECONSTRUCTIONS[objective.reconstruction]}, of the first {nested} latents"
+
+
+def convention_text(objective: Objective) -> str:
+    """Return what a loss charges, for the head of a report.
+
+    Examples
+    --------
+    >>> convention_text(Objective(0.0, l0=0.1, prefixes=(1, 4)))
+    'λ₀ = 0.1, squared reconstruction of the first 1, 4 latents (sum), decoder unit'
+    """
+    charged = [] if objective.l1 == 0 and objective.l0 else [f"λ = {objective.l1:g}"]
+    charged += [f"λ₀ = {objective.l0:g}"] if objective.l0 else []
+    nested = ""
+    if objective.prefixes:
+        weights = objective.prefix_weights
+        told = weights if isinstance(weights, str) else ", ".join(f"{v:g}" for v in weights)
+        nested = f" of the first {', '.join(map(str, objective.prefixes))} latents ({told})"
+    charged.append(f"{objective.reconstruction} reconstruction{nested}")
+    if objective.l1 or not objective.l0:
+        charged.append(f"{objective.sparsity} sparsity")
+    return ", ".join([*charged, f"decoder {objective.decoder}"])
 
 
 def plus_minus(loss: ExpectedLoss) -> str:
@@ -205,13 +238,29 @@ def optimum_text(optimum: Optimum) -> str:
         angle = f"  at {math.degrees(math.atan2(atom[1], atom[0])):.4f}°" if planar else ""
         entries = "  ".join(f"{entry: .9f}" for entry in atom)
         lines.append(f"  {entries}{angle}{'' if firing > 0 else '  dead'}")
+    if optimum.valley:
+        several = f"{optimum.valley} direction{'s' if optimum.valley > 1 else ''}"
+        told = f"one of a continuum: in {several} other x̂ or activations have the same loss"
+        lines += wrapped(f"{'valley':<16}", told, 16)
     if not optimum.converged:
-        lines.append("warning: the best start has not converged; try more starts")
+        lines += wrapped("warning: ", _why_not_converged(optimum), 9)
     if not optimum.sure:
         lines.append("warning: there may be a better one; try more starts")
     if optimum.interrupted:
         lines.append("interrupted: this is the best of the starts that were finished")
     return "\n".join(lines)
+
+
+def _why_not_converged(optimum: Optimum) -> str:
+    """Say what became of a search that has not converged."""
+    away = float(np.linalg.norm(optimum.sae.b_dec)) / max(optimum.nothing, _TINY) ** 0.5
+    largest = float(np.abs(optimum.sae.W_enc).max())
+    if optimum.sae.architecture != "ReLU" and max(away, largest) > _RUN_AWAY:
+        return (
+            "not converged: b_dec or the encoder runs away while the loss still falls, so that "
+            "its least value may be attained by no SAE"
+        )
+    return "the best start has not converged; try more starts"
 
 
 def _fresh_text(optimum: Optimum) -> list[str]:

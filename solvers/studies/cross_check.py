@@ -13,6 +13,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from solvers.autoencoders.architectures import (
+    architecture_of,
+)
 from solvers.autoencoders.autoencoder import Autoencoder, Sae
 from solvers.autoencoders.conventions import CONVENTIONS
 from solvers.autoencoders.objective import Objective
@@ -30,13 +33,13 @@ from solvers.optima.matching import (
     absorbed,
     atom_reports,
     closest_code,
-    unit,
 )
 from solvers.optima.optimum import Optimum
-from solvers.optima.polish import Polished, polish, with_finite_loss
+from solvers.optima.polish import Polished, polish
 from solvers.optima.search import Search
 from solvers.runtime.arguments import checked
 from solvers.runtime.pictures import Picture, picture
+from solvers.studies.constraints import on_constraints, why_no_gradient
 from solvers.studies.verdicts import Gaps, gaps_of, sentences_of, verdict_of
 from theory.exact.errors import InputError
 from theory.laws.law import Law
@@ -46,8 +49,6 @@ Array = NDArray[np.float64]
 _DEFAULT = Search()
 # What led to an optimum that no start has found.
 _OWN = "the stationary point of an SAE that was checked"
-# Atoms whose norm is this close to 1 count as unit atoms.
-_UNIT = 1e-6
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,12 @@ class CrossCheck:
 
     @property
     def verdict(self) -> str:
-        """One of "optimum", "training", "basin", "training and basin"; "" if not decided."""
+        """One of "optimum", "training", "basin", "training and basin"; "" if not decided.
+
+        Of a Gated SAE it is not: what its training minimised is no loss.
+        """
+        if architecture_of(self.sae).name == "gated":
+            return ""
         return verdict_of(self.gaps, self.polished, self.optimum)
 
     @property
@@ -165,10 +171,16 @@ def objective_for(sae: Autoencoder, l1: float | None = None, **given: object) ->
         l1 = 0.0 if origin.l1 is None else origin.l1
         if own is not None:
             l1 = own.objective(l1, sae.d_in).l1
-    fields: dict[str, object] = {}
+        if origin.l0 is not None and given.get("l0") is None:
+            given["l0"] = origin.l0
+    fields: dict[str, object] = {"prefixes": origin.prefixes,
+                                 "prefix_weights": origin.prefix_weights}  # fmt: skip
     if own is not None:
-        fields = {"reconstruction": own.reconstruction, "sparsity": own.sparsity,
-                  "decoder": own.decoder}  # fmt: skip
+        fields |= {"reconstruction": own.reconstruction, "sparsity": own.sparsity,
+                   "decoder": own.decoder}  # fmt: skip
+    elif architecture_of(sae).has_k:
+        # Which latents are kept depends on how their scale is shared by the two layers.
+        fields["decoder"] = "free"
     fields |= {name: value for name, value in given.items() if value is not None}
     return Objective(l1, **fields)  # type: ignore[arg-type]  # validated there
 
@@ -216,33 +228,41 @@ def cross_check(
     """
     objective = objective_for(sae) if objective is None else objective
     loss = expected_loss(law, sae, objective)
-    judged_sae, objective_used, notes = _on_constraints(law, sae, objective)
+    judged_sae, objective_used, notes = on_constraints(law, sae, objective)
     judged = expected_loss(law, judged_sae, objective_used)
     arrays = law_arrays(law)
 
     polished = optimum = None
-    if isinstance(judged_sae, Sae) and objective_used.has_minimum:
-        polished = polish(law, judged_sae, objective_used)
+    architecture = architecture_of(sae)
+    counts = objective.l1 > 0 or objective.l0 > 0 or architecture.has_k
+    has_optimum = counts and objective_used.has_minimum
+    why = why_no_gradient(arrays, judged_sae) if has_optimum else ""
+    if why:
+        notes.append(f"neither polished nor compared with an optimum: {why}")
+    elif has_optimum or (isinstance(judged_sae, Sae) and objective_used.has_minimum):
+        polished = polish(law, judged_sae, objective_used, architecture)
         if polished.saddle:
             notes.append(
                 "the stationary point that its weights first fall to is a saddle; after a small "
                 "push they fall on to the one that is counted"
             )
-    if objective_used.has_minimum and objective_used.l1 > 0:
+    if has_optimum and not why:
         own = {} if polished is None else {_OWN: polished}
-        optimum = best_known(law, sae.d_sae, objective_used, search, others=own, known=known)
+        optimum = best_known(
+            law, sae.d_sae, objective_used, search,
+            architecture=architecture, others=own, known=known,
+        )  # fmt: skip
         if optimum.interrupted:
             raise KeyboardInterrupt
-    if objective.l1 == 0:
+    if not counts:
         notes.append(
             "λ = 0: only the error counts, so there is nothing to compare; a λ > 0 adds the best "
             "activations, an optimum and a lower bound"
         )
-    elif not isinstance(sae, Sae):
+    if architecture.name == "gated" and counts:
         notes.append(
-            f"{sae.architecture} SAEs jump, so their loss has no gradient to polish by; the "
-            "optimum is that of a ReLU SAE of the same width, the lower bound holds for every "
-            "encoder"
+            "training of Gated SAEs stops a gradient at the decoder, so that it minimises no "
+            "loss; the gaps are those of the objective, and there is no verdict"
         )
     best_activations = None
     if objective_used.reconstruction == "squared" and objective_used.l1 > 0:
@@ -293,41 +313,6 @@ def _infinite(loss: ExpectedLoss) -> tuple[str, ...]:
     )
 
 
-def _on_constraints(
-    law: Law, sae: Autoencoder, objective: Objective
-) -> tuple[Autoencoder, Objective, list[str]]:
-    """Return the SAE that the gaps are counted from, its objective, and what was done."""
-    notes = []
-    scale_free = objective.sparsity == "decoder-norm" and objective.weight_decay == 0
-    if scale_free:
-        # The penalty does not see how a latent's scale is shared by its two layers.
-        objective = replace(objective, decoder="unit")
-    norms = sae.decoder_norms
-    if objective.decoder == "unit" and np.abs(norms - 1).max() > _UNIT:
-        told = "the loss stays the same" if scale_free else "the gaps are counted from there"
-        notes.append(f"atoms are normalised, f_i ‖d_i‖ in place of f_i; {told}")
-        if not norms.all():
-            notes.append("zero atoms reconstruct nothing; their latents are switched off")
-        if isinstance(sae, Sae):
-            sae = _with_unit_atoms(sae)
-        else:
-            # The same loss without touching what decides who fires.
-            objective = replace(objective, sparsity="decoder-norm")
-    if isinstance(sae, Sae):
-        return with_finite_loss(law, sae, objective), objective, notes
-    return sae, objective, notes
-
-
-def _with_unit_atoms(sae: Sae) -> Sae:
-    """Return the SAE of the same x̂ whose atoms have norm 1; latents of zero atoms are off."""
-    norms = sae.decoder_norms
-    W_dec, b_enc = unit(sae.W_dec), sae.b_enc * norms
-    zero = norms == 0
-    W_dec[zero, 0] = 1.0
-    b_enc[zero] = -1.0
-    return Sae(sae.W_enc * norms, b_enc, W_dec, sae.b_dec, sae.origin)
-
-
 @checked
 def cross_check_all(
     law: Law,
@@ -361,5 +346,5 @@ def _against_best(check: CrossCheck, known: Known) -> CrossCheck:
     mine = check.optimum
     if mine is None:
         return check
-    best = known[check.law, check.sae.d_sae, mine.objective]
+    best = known[check.law, check.sae.d_sae, mine.objective, architecture_of(check.sae)]
     return replace(check, optimum=best) if best.loss < mine.loss else check

@@ -80,7 +80,13 @@ class _TieTask:
             law, objective, width = self.family.at(*_between(start, end, t))
             codes = {code.name: code for code in self.family.codes(law, width)}
             first, second = (
-                follow_code(law, codes[name], objective, [known.codes[name] for known in edge])
+                follow_code(
+                    law,
+                    codes[name],
+                    objective,
+                    [known.codes[name] for known in edge],
+                    self.family.architecture,
+                )
                 for name in names
             )
             return first.loss.total, second.loss.total

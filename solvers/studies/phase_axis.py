@@ -9,7 +9,7 @@ from theory.exact.errors import InputError
 from theory.exact.numbers import exact_number
 
 #: Axes that are no settings of the law.
-OBJECTIVE_AXES = ("l1", "weight_decay")
+OBJECTIVE_AXES = ("l1", "l0", "weight_decay")
 WIDTH_AXIS = "latents"
 _MOST_VALUES = 1000
 

@@ -6,7 +6,9 @@ from dataclasses import asdict, dataclass, field, replace
 from itertools import product
 from typing import Any
 
+from solvers.autoencoders.architecture import Architecture
 from solvers.autoencoders.objective import Objective
+from solvers.optima.architecture_descent import check_objective
 from solvers.runtime.arguments import check_choice, check_fields, check_whole
 from solvers.studies.phase_axis import OBJECTIVE_AXES, WIDTH_AXIS, Axis
 from theory.codes.code import Code, codes_of
@@ -18,6 +20,8 @@ from theory.laws.two_features import TWO_FEATURES, TwoFeatures
 from theory.two_features.phases import OptimalPair, optimal_pair
 
 _LARGEST_COUNT = 10**6
+
+_RELU = Architecture()
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,8 @@ class Family:
     starts : int ≥ 1
         Random starts for the optimum at every point, beside those from the codes.
     seed : int ≥ 0
+    architecture : Architecture, optional
+        By default ReLU.
 
     Raises
     ------
@@ -56,6 +62,7 @@ class Family:
     objective: Objective
     starts: int = 8
     seed: int = 0
+    architecture: Architecture = _RELU
     #: The law, parsed once: a law file may change, or be on another machine.
     spec: LawSpec = field(init=False, repr=False)
 
@@ -72,8 +79,10 @@ class Family:
         # Ranges are convex, so what the corners allow the points between do.
         for x, y in product((self.x.low, self.x.high), (self.y.low, self.y.high)):
             law, objective, width = self.at(x, y)
-            objective.check_has_minimum()
-            objective.check_no_l0("a phase diagram")
+            check_objective(self.architecture, objective, width)
+            objective.latent_prefixes(width)
+            if self.architecture.name == "relu":
+                objective.check_no_l0("a phase diagram of ReLU SAEs")
             self.codes(law, width)
             if any(part.cube_dimension > 2 for part in law.every_component):
                 expected = "a law of at most two random magnitudes at once"
@@ -96,11 +105,12 @@ class Family:
 
         None if the objective has no closed form, or amplitudes are uniform and not shared.
         """
-        if self.spec.preset != TWO_FEATURES:
+        if self.spec.preset != TWO_FEATURES or self.architecture.name != "relu":
             return None
         objective = self._objective(x, y)
         penalised = objective.decoder == "unit" or objective.sparsity == "decoder-norm"
-        squared = objective.reconstruction == "squared" and not objective.weight_decay
+        plain = not (objective.weight_decay or objective.prefixes)
+        squared = objective.reconstruction == "squared" and plain
         given = TwoFeatures.of(dict(self._spec(x, y).given))
         solved = penalised and squared and objective.l1 > 0 and given.is_shared
         if self._width(x, y) != 2 or not solved:
@@ -134,6 +144,7 @@ class Family:
         return replace(
             self.objective,
             l1=values.get("l1", self.objective.l1),
+            l0=values.get("l0", self.objective.l0),
             weight_decay=values.get("weight_decay", self.objective.weight_decay),
         )
 

@@ -11,11 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from solvers.autoencoders.autoencoder import PARAMETERS, Sae
+from solvers.autoencoders.architecture import Architecture
+from solvers.autoencoders.architectures import GatedSae, JumpReluSae, TopKSae
+from solvers.autoencoders.autoencoder import PARAMETERS, Autoencoder, Sae
 from solvers.autoencoders.objective import Objective
 from solvers.laws.arrays import law_arrays
 from solvers.losses.expected_loss import ExpectedLoss, expected_loss
 from solvers.losses.parameters import ScaledProblem
+from solvers.optima.architecture_descent import ArchitectureDescent
 from solvers.optima.held_codes import follow_code, held_code
 from solvers.optima.held_starts import starts_at_points
 from solvers.optima.matching import closest_code
@@ -109,17 +112,17 @@ class Known:
     Parameters
     ----------
     point : PhasePoint
-    optimum : Sae
+    optimum : Autoencoder
     found : int
         The point's own starts that led to the optimum.
-    codes : dict of Sae
+    codes : dict of Autoencoder
         The best SAE of every code.
     """
 
     point: PhasePoint
-    optimum: Sae
+    optimum: Autoencoder
     found: int
-    codes: dict[str, Sae]
+    codes: dict[str, Autoencoder]
 
     def document(self) -> dict[str, Any]:
         """Return it in JSON's types."""
@@ -140,12 +143,34 @@ class Known:
             If it holds something else.
         """
         point = PhasePoint(**{**document["point"], "unsure": (*document["point"]["unsure"],)})
-        codes = {name: Sae(**weights) for name, weights in document["codes"].items()}
-        return cls(point, Sae(**document["optimum"]), int(document["found"]), codes)
+        codes = {name: _sae(weights) for name, weights in document["codes"].items()}
+        return cls(point, _sae(document["optimum"]), int(document["found"]), codes)
 
 
-def _weights(sae: Sae) -> dict[str, Any]:
-    return {name: getattr(sae, name).tolist() for name in PARAMETERS}
+def _weights(sae: Autoencoder) -> dict[str, Any]:
+    weights = {name: getattr(sae, name).tolist() for name in PARAMETERS}
+    if isinstance(sae, TopKSae):
+        return {**weights, "k": sae.k}
+    return weights if isinstance(sae, Sae) else {
+        **weights, "threshold": _as_jump_relu(sae).threshold.tolist()
+    }  # fmt: skip
+
+
+def _sae(document: dict[str, Any]) -> Autoencoder:
+    base = Sae(*(document[name] for name in PARAMETERS))
+    if "k" in document:
+        return TopKSae(base, document["k"])
+    return JumpReluSae(base, document["threshold"]) if "threshold" in document else base
+
+
+def _as_jump_relu(sae: Autoencoder) -> JumpReluSae:
+    """Return a JumpReLU or Gated SAE, whose optima have tied paths, as a JumpReLU SAE."""
+    if isinstance(sae, GatedSae):
+        jump = sae.as_jump_relu()
+        assert jump is not None
+        return jump
+    assert isinstance(sae, JumpReluSae)
+    return sae
 
 
 @dataclass(frozen=True)
@@ -160,16 +185,24 @@ class ExplorePoint:
         family = self.family
         law, objective, width = family.at(x, y)
         codes = family.codes(law, width)
-        held = {code.name: held_code(law, code, objective) for code in codes}
+        architecture = family.architecture
+        held = {
+            code.name: held_code(law, code, objective, architecture=architecture) for code in codes
+        }
         seed = int(np.random.SeedSequence([family.seed, index]).generate_state(1)[0] % 10**9)
         random = minimize_loss(
-            law, width, objective, Search(family.starts, seed, limit=family.starts)
-        )
+            law, width, objective, Search(family.starts, seed, limit=family.starts),
+            architecture=architecture,
+        )  # fmt: skip
         if random.interrupted:
             raise KeyboardInterrupt
-        polished = [polish(law, _widened(code.relu, width), objective) for code in held.values()]
-        ends = [random.relu, *(end.relu for end in polished)]
-        ends += _from_points(law, width, objective, family.starts, seed)
+        polished = [
+            polish(law, _widened(code.sae, width), objective, architecture)
+            for code in held.values()
+        ]
+        ends = [random.sae, *(end.sae for end in polished)]
+        if architecture.name == "relu":
+            ends += _from_points(law, width, objective, family.starts, seed)
         totals = [start.total for start in random.starts]
         totals += [expected_loss(law, sae, objective).total for sae in ends[1:]]
         optimum = min(ends, key=lambda sae: expected_loss(law, sae, objective).total)
@@ -193,7 +226,7 @@ class ExplorePoint:
             optimum_bound=random.lower_bound - random.lower_bound_error,
             unsure=(),
         )
-        known = Known(point, optimum, found, {name: code.relu for name, code in held.items()})
+        known = Known(point, optimum, found, {name: code.sae for name, code in held.items()})
         return replace(known, point=_judged(point, doubtful, found, rounding)).document()
 
 
@@ -216,15 +249,17 @@ class AskNeighbours:
             starts = [other.codes[code.name] for other in neighbours if code.name in other.codes]
             if code.name not in point.unsure or not starts:
                 continue
-            followed = follow_code(law, code, objective, starts)
+            followed = follow_code(law, code, objective, starts, self.family.architecture)
             if not _is_found(losses[code.name], followed.loss.total, rounding):
-                losses[code.name], saes[code.name] = followed.loss.total, followed.relu
+                losses[code.name], saes[code.name] = followed.loss.total, followed.sae
         optimum, total, found = known.optimum, point.optimum, known.found
         totals = []
         for other in neighbours:
             if other.optimum.d_sae > width:
                 continue
-            end = _descended(law, _widened(other.optimum, width), objective)
+            end = _descended(
+                law, _widened(other.optimum, width), objective, self.family.architecture
+            )
             totals.append(expected_loss(law, end, objective).total)
             if not _is_found(total, totals[-1], rounding):
                 optimum, total, found = end, totals[-1], 0
@@ -261,7 +296,7 @@ def _ranked(codes: Sequence[Code], losses: dict[str, float], rounding: float) ->
     }
 
 
-def _optimum(law: Law, sae: Sae, loss: ExpectedLoss) -> dict[str, Any]:
+def _optimum(law: Law, sae: Autoencoder, loss: ExpectedLoss) -> dict[str, Any]:
     closest = closest_code(law, sae.W_dec, loss.firing)
     return {
         "optimum": loss.total,
@@ -298,24 +333,32 @@ def _rounding(law: Law, objective: Objective) -> float:
 
 def _from_points(
     law: Law, width: int, objective: Objective, count: int, seed: int
-) -> Iterator[Sae]:
+) -> Iterator[Autoencoder]:
     """Yield the minima that starts at points of the law lead to."""
     problem = ScaledProblem.of(law_arrays(law), objective, width)
     # With a tied b_dec they cannot start there.
     for start in starts_at_points(
         problem.loss.law, width, problem.loss.objective.l1, 0 if problem.loss.tied else count, seed
     ):
-        yield _descended(law, problem.in_units_of_data(start), objective)
+        yield _descended(law, problem.in_units_of_data(start), objective, Architecture())
 
 
-def _descended(law: Law, sae: Sae, objective: Objective) -> Sae:
+def _descended(
+    law: Law, sae: Autoencoder, objective: Objective, architecture: Architecture
+) -> Autoencoder:
     """Return the minimum that an SAE leads to."""
     problem = ScaledProblem.of(law_arrays(law), objective, sae.d_sae)
+    if not isinstance(sae, Sae):
+        descent = ArchitectureDescent(problem, architecture)
+        return descent.sae(descent.descend(descent.vector(sae))[1])
     return problem.sae(minimize_from(problem, problem.vector(sae))[1])
 
 
-def _widened(sae: Sae, width: int) -> Sae:
-    """Return the same function of more latents: the first ones share their activations.
+def _widened(sae: Autoencoder, width: int) -> Autoencoder:
+    """Return the same function of more latents.
+
+    Of ReLU the first ones share their activations; of others, which charge each that fires or keep
+    but some, the new ones never fire.
 
     Examples
     --------
@@ -324,7 +367,17 @@ def _widened(sae: Sae, width: int) -> Sae:
     >>> wide.W_enc.tolist(), wide.reconstruction([[2.0]]).tolist()
     ([[0.5, 0.5]], [[1.5]])
     """
+    if sae.d_sae == width:
+        return sae
     source = np.arange(width) % sae.d_sae
+    if not isinstance(sae, Sae):
+        dead = np.arange(width) >= sae.d_sae
+        W_enc = np.where(dead, 0.0, sae.W_enc[:, source])
+        base = Sae(W_enc, np.where(dead, -1.0, sae.b_enc[source]), sae.W_dec[source], sae.b_dec)
+        if isinstance(sae, TopKSae):
+            return TopKSae(base, sae.k)
+        jump = sae if isinstance(sae, JumpReluSae) else _as_jump_relu(sae)
+        return JumpReluSae(base, jump.threshold[source]).with_origin(sae.origin)
     share = np.bincount(source)[source]
     return Sae(
         sae.W_enc[:, source] / share, sae.b_enc[source] / share, sae.W_dec[source], sae.b_dec

@@ -8,6 +8,8 @@ from solvers.optima.polish import Polished
 
 #: Gaps below this share, of the optimum's loss and of what can be gained, are not worth a verdict.
 NOTABLE = 1e-3
+#: Nor those below this share of what can be gained, where the optimum's loss is 0 or nearly so.
+NEGLIGIBLE = 1e-7
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ def verdict_of(gaps: Gaps, polished: Polished | None, optimum: Optimum | None) -
         return ""
     # Where the penalty is so large that coding gains little, a gap that is small beside the loss
     # may be a large part of what there is to gain.
-    least = optimum.share_of_gain(NOTABLE)
+    least = max(optimum.share_of_gain(NOTABLE), NEGLIGIBLE * optimum.attainable)
     if gaps.basin > least and not polished.converged:
         # What stopped there may be no stationary point.
         return ""

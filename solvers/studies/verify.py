@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import sympy
 
 from solvers.runtime.arguments import check_choice, checked
+from solvers.studies.claims.composing_evidence import COMPOSING_ROUTES
 from solvers.studies.claims.cost_evidence import ROUTES as CODE_ROUTES
 from solvers.studies.claims.evidence import Routes
 from solvers.studies.claims.loss_evidence import LOSS_ROUTES
@@ -15,7 +16,7 @@ from theory.claims.claim import Claim, ProofError, Quantity
 from theory.claims.ledger import LEDGER
 
 #: The numeric routes of every claim in the ledger.
-ROUTES = {**CODE_ROUTES, **LOSS_ROUTES}
+ROUTES = {**CODE_ROUTES, **LOSS_ROUTES, **COMPOSING_ROUTES}
 _CLAIMS = {claim.id: claim for claim in LEDGER}
 #: A larger error estimate of the independent route is no evidence.
 LARGEST_ESTIMATE = 1e-6

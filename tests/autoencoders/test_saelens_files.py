@@ -19,8 +19,8 @@ from tests.autoencoders.checkpoint_cases import (
     ("changes", "message"),
     [
         (
-            {"architecture": "matryoshka"},
-            "architecture: expected one of standard, jumprelu, topk, gated, got 'matryoshka'",
+            {"architecture": "temporal"},
+            "architecture: expected one of standard, jumprelu, topk, gated, batchtopk, ",
         ),
         ({"architecture": "gated"}, "b_gate: expected this array in SAELens'"),
         ({"activation_fn": "tanh"}, "cfg.json: activation_fn: expected 'relu', got 'tanh'"),

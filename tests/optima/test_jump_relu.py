@@ -5,16 +5,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from solvers import InputError, Objective, Search, expected_loss
+from solvers import Architecture, InputError, Objective, Optimum, Search, expected_loss
 from solvers.autoencoders.architectures import JumpReluSae
 from solvers.laws.arrays import law_arrays
+from solvers.losses.architecture_loss import architecture_loss
 from solvers.losses.pair_expectations import pair_expectations
 from solvers.losses.parameters import ScaledProblem
-from solvers.optima.jump_relu import JumpLoss, minimize_jump_loss
+from solvers.optima.best_known import best_known
 from tests.cli.running import refused, run_json
-from theory import independent_features, load_law
+from theory import Law, independent_features, load_law
 
 FEW = Search(starts=2, limit=2)
+JUMP = Architecture("jumprelu")
+
+
+def minimize_jump_loss(law: Law, latents: int, objective: Objective, search: Search) -> Optimum:
+    return best_known(law, latents, objective, search, architecture=JUMP)
 
 
 @pytest.mark.parametrize("l0", [0.01, 0.1, 0.7])
@@ -65,7 +71,7 @@ def test_the_slope_of_what_is_minimised_against_differences(decoder: str) -> Non
     """In every entry of the vector: weights, rows that stand for atoms, biases, and θ = t²."""
     objective = Objective(0.05, sparsity="decoder-norm", decoder=decoder, l0=0.1)
     problem = ScaledProblem.of(law_arrays(load_law("independent")), objective, 2)
-    loss, rng = JumpLoss(problem.loss), np.random.default_rng(5)
+    loss, rng = architecture_loss(problem.loss, JUMP), np.random.default_rng(5)
     vector = 0.5 * rng.normal(size=2 * (2 * 2 + 2) + 2)
     slope = loss(vector)[1]
     for place in range(len(vector)):
@@ -95,7 +101,7 @@ def test_from_the_command_line(capsys: pytest.CaptureFixture[str], tmp_path: Pat
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--architecture", "topk", "--l1", "0.1"], "--architecture: expected one of relu, jump"),
+        (["--architecture", "top", "--l1", "0.1"], "--architecture: expected one of relu, jump"),
         (["--sparsity", "l0"], "--l0: expected λ₀, beside --sparsity l0"),
         (["--sparsity", "l0", "--l0", "1", "--l1", "1"], "--l1: expected no λ beside --sparsity"),
         (["--l0", "-1"], "--l0: expected a finite number ≥ 0, got -1"),
@@ -110,11 +116,11 @@ def test_from_the_command_line(capsys: pytest.CaptureFixture[str], tmp_path: Pat
         (["--certify", "--l1", "1", "--l0", "1"], "--certify: --l0: expected 0 for a cert"),
         (
             ["--architecture", "jumprelu", "--l1", "1", "--reconstruction", "relative"],
-            "--reconstruction: expected 'squared' for a JumpReLU SAE",
+            "--reconstruction: expected 'squared' for architecture 'jumprelu'",
         ),
         (
             ["--architecture", "jumprelu", "--l1", "1", "--weight-decay", "1"],
-            "--weight-decay: expected 0 for a JumpReLU SAE",
+            "--weight-decay: expected 0 for architecture 'jumprelu'",
         ),
     ],
 )
@@ -130,4 +136,4 @@ def test_weights_under_an_l0_penalty(capsys: pytest.CaptureFixture[str], tmp_pat
     document = run_json(capsys, "loss", "shared", weights, "--sparsity", "l0", "--l0", "0.5")
     assert document["sparsity"] == pytest.approx(0.5 * document["l0"])
     with pytest.raises(InputError, match="n_latents: expected a whole number ≥ 1"):
-        minimize_jump_loss(load_law("shared"), 0, Objective(0, l0=0.1))
+        minimize_jump_loss(load_law("shared"), 0, Objective(0, l0=0.1), FEW)

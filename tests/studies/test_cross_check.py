@@ -121,16 +121,19 @@ def test_of_a_relative_loss_without_a_mean_the_report_says_so() -> None:
     assert check.at_origin == pytest.approx((0.1, 0.0))
 
 
-def test_other_architectures_are_measured_as_far_as_the_mathematics_goes() -> None:
+def test_other_architectures_have_gaps_of_their_own() -> None:
     law, base = preset("shared"), frame_sae(np.pi / 4, 0.05)
     gated = GatedSae(base, base.W_enc, base.b_enc)
     check = cross_check(law, gated, L1, Search(starts=4))
     assert check.loss.total == pytest.approx(OPTIMUM, abs=1e-12)
-    assert check.gaps.training is check.gaps.basin is None
+    assert check.gaps.training == check.gaps.basin == 0
     assert check.gaps.amortisation == pytest.approx(0, abs=1e-12)
     assert check.verdict == ""
-    without = cross_check(law, TopKSae(base, 1), Objective(l1=0.0))
-    assert without.optimum is without.lower_bound is None
+    assert any("stops a gradient" in note for note in check.notes)
+    without = cross_check(law, TopKSae(base, 1), Objective(l1=0.0), Search(starts=1))
+    assert without.optimum is not None
+    assert without.optimum.total == pytest.approx(0, abs=1e-12)
+    assert without.verdict == "training"
     assert without.co_firing[0].tolist() == pytest.approx([0.25 * 0.9646446609, 0, 0, 0])
 
 

@@ -42,6 +42,12 @@ VERDICTS = {
     "onehot-three-quarters": "fails as stated",
     "relative-expectation": "fails as stated",
     "in-between": "fails as stated",
+    "l0-optimum": "holds",
+    "l0-rotations": "holds",
+    "l0-persistence": "holds under a named reading",
+    "topk-one": "holds",
+    "topk-two": "fails as stated",
+    "matryoshka-prefixes": "holds under a named reading",
 }
 
 
@@ -71,6 +77,11 @@ def test_values_by_hand(ledger: tuple[CheckedClaim, ...]) -> None:
     assert values["lower-loss-second"][:2] == pytest.approx([2 * 2**0.5 / 3, 1])
     assert values["true-features"][:2] == pytest.approx([2 - 2**0.5, (10 - 6 * 2**0.5) / 7])
     assert values["global-optimum"][-1] == pytest.approx(2 / 3)
+    assert values["l0-optimum"] == pytest.approx([0.01 - 2**0.5 / 3000, 1 - 2**0.5 / 3, 2 / 3])
+    assert values["l0-rotations"][2] == pytest.approx(0.02 - 4 * 2**0.5 / 3000 + 5e-5)
+    assert values["topk-one"][:4] == pytest.approx([1 / 12, 1 / 6, 0, 5 / 9])
+    assert values["topk-two"] == [0, 0]
+    assert values["matryoshka-prefixes"][1::3] == pytest.approx([8 - 16 * 2**0.5 / 3] * 2)
 
 
 def test_the_ledger_and_the_routes_name_the_same_claims() -> None:

@@ -1,6 +1,7 @@
 """The ledger of claims: each with its source, in our own words, and the proof that judges it."""
 
 from theory.claims.claim import Claim
+from theory.claims.composing import COMPOSING
 from theory.claims.cost_proofs import (
     axis_aligned_total,
     cheaper_on_second,
@@ -119,4 +120,5 @@ LEDGER: tuple[Claim, ...] = (
         "suggested by [Anders2024], comment by L. Chan, which treats both ends alike",
         magnitudes_in_between,
     ),
+    *COMPOSING,
 )

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from theory.derivations.composing import composing
 from theory.derivations.costs import (
     activation_costs,
     cost_and_angle,
@@ -34,4 +35,5 @@ TOPICS: Final[dict[str, Maker]] = {
     "many-pairs": many_pairs,
     "in-between": magnitudes_in_between,
     "exact-loss": exact_expectation,
+    "composing": composing,
 }

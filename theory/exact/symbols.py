@@ -44,6 +44,8 @@ POINT_AMPLITUDE: Final = sympy.Symbol("a", positive=True)
 MEAN_COST: Final = sympy.Symbol("C", positive=True)
 #: Weight decay μ.
 WEIGHT_DECAY: Final = sympy.Symbol("mu", positive=True)
+#: How far b_dec is moved against an atom.
+SHIFT: Final = sympy.Symbol("B", positive=True)
 #: Number of samples N.
 SAMPLES: Final = sympy.Symbol("N", positive=True)
 

@@ -5,7 +5,7 @@ orthonormal frame the problem falls apart into d such problems, which one ReLU l
 W_enc = W_decᵀ, b_enc = -λ/2, b_dec = 0.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from itertools import pairwise
@@ -172,7 +172,7 @@ def frame_axes(code: Code) -> tuple[Atom, ...]:
 
 @dataclass(frozen=True)
 class Chamber:
-    """An interval of λ and the formula that holds on it.
+    """An interval of λ and the formula that holds on it; under an l0 penalty, of τ = √λ₀.
 
     Parameters
     ----------
@@ -210,30 +210,59 @@ def frame_loss_for_every_l1(
     >>> [(c.low, c.high) for c in frame_loss_for_every_l1(diagonal(), preset("independent"))]
     [(0, sqrt(2)), (sqrt(2), 2*sqrt(2)), (2*sqrt(2), oo)]
     """
+    return frame_chambers(code, law, witness, L1, 2 * RADIUS, orthogonal_frame_loss)
+
+
+def frame_chambers(
+    code: Code,
+    law: Law,
+    witness: Witness | None,
+    penalty: sympy.Symbol,
+    silent_from: sympy.Expr,
+    loss: Callable[[Code, Law, Witness], Expectation],
+) -> tuple[Chamber, ...]:
+    """Return the least loss of a frame for every value of a penalty, interval by interval.
+
+    Parameters
+    ----------
+    code : Code
+    law : Law
+    witness : mapping from symbol to number, optional
+        Values of the symbols other than the penalty.
+    penalty : symbol
+        λ, or τ = √λ₀.
+    silent_from : sympy.Expr
+        The penalty at which an activation at distance r is no longer worth its price.
+    loss : callable
+        The loss around a witness, such as `orthogonal_frame_loss`.
+    """
     others = {} if witness is None else dict(witness)
-    ends = [sympy.S.Zero, *_threshold_crossings(frame_axes(code), law, Signs(others)), sympy.oo]
+    crossings = _corner_distances(frame_axes(code), law, Signs(others))
+    ends = [sympy.S.Zero, *(sympy.simplify(silent_from.subs(RADIUS, r)) for r in crossings),
+            sympy.oo]  # fmt: skip
     chambers = []
     for low, high in pairwise(ends):
         # In the law's own units, whatever they are.
         inside = (low + high) / 2 if high is not sympy.oo else 2 * low or sympy.S.One
-        at = {**others, L1: sympy.Rational(value_at(inside, others))}
-        chambers.append(Chamber(low, high, orthogonal_frame_loss(code, law, at).value))
+        at = {**others, penalty: sympy.Rational(value_at(inside, others))}
+        chambers.append(Chamber(low, high, loss(code, law, at).value))
     return tuple(chambers)
 
 
-def _threshold_crossings(axes: Sequence[Atom], law: Law, signs: Signs) -> list[sympy.Expr]:
-    """Return the λ > 0 at which λ/2 is |u_k·x| at a corner of a component, in ascending order.
+def _corner_distances(axes: Sequence[Atom], law: Law, signs: Signs) -> list[sympy.Expr]:
+    """Return every |u_k·x| > 0 at a corner of a component, in ascending order.
 
-    Only there does the sum over the corners in `theory.laws.thresholds` change.
+    Only where a threshold passes one does the sum over the corners in `theory.laws.thresholds`
+    change.
     """
     found: list[sympy.Expr] = []
     for axis in axes:
         for value in {v for part in law.every_component for v in corner_values(part, axis)}:
             side = signs.of(value)
-            l1 = sympy.simplify(2 * side * value)
-            if side != 0 and all(signs.of(l1 - known) != 0 for known in found):
-                found.append(l1)
-    return sorted(found, key=lambda l1: value_at(l1, signs.witness))
+            distance = sympy.simplify(side * value)
+            if side != 0 and all(signs.of(distance - known) != 0 for known in found):
+                found.append(distance)
+    return sorted(found, key=lambda distance: value_at(distance, signs.witness))
 
 
 @checked

@@ -15,11 +15,17 @@ from theory.codes.code import Code
 from theory.exact.annotations import checked
 from theory.exact.numbers import Number, exact_number
 from theory.exact.signs import Witness
-from theory.exact.symbols import HEIGHT, L0, ONEHOT_PROBABILITY, RADIUS
+from theory.exact.symbols import (
+    HEIGHT,
+    L0,
+    MAGNITUDE_CORRELATION,
+    ONEHOT_PROBABILITY,
+    RADIUS,
+)
 from theory.laws.integration import Expectation
 from theory.laws.law import Law
 from theory.laws.one_hot_sets import one_hot_sets
-from theory.losses.closed_forms import frame_axes, over_frame
+from theory.losses.closed_forms import Chamber, frame_axes, frame_chambers, over_frame
 
 _THIRD = sympy.Rational(1, 3)
 _SMALL = sympy.Rational(1, 100)
@@ -57,6 +63,34 @@ def hard_threshold_loss(code: Code, law: Law, witness: Witness | None = None) ->
 
 
 @checked
+def hard_threshold_loss_for_every_height(
+    code: Code, law: Law, witness: Witness | None = None
+) -> tuple[Chamber, ...]:
+    """Return `hard_threshold_loss` for every τ = √λ₀ > 0: one formula on each interval of τ.
+
+    Beyond the last end no latent is worth its price and the loss is E ‖x‖².
+
+    Parameters
+    ----------
+    code : Code
+        Of an orthonormal frame and its negatives.
+    law : Law
+    witness : mapping from symbol to number, optional
+        Values of the symbols other than τ in code and law; ends and formulas hold as long as
+        the order of the ends does.
+
+    Examples
+    --------
+    >>> from theory.codes.code import axis_aligned
+    >>> from theory.laws.presets import preset
+    >>> [(chamber.high, chamber.value)
+    ...  for chamber in hard_threshold_loss_for_every_height(axis_aligned(), preset("shared"))]
+    [(1, -2*tau**2*(2*tau - 3)/3), (oo, 2/3)]
+    """
+    return frame_chambers(code, law, witness, HEIGHT, RADIUS, hard_threshold_loss)
+
+
+@checked
 def hard_threshold_tie(
     code: Code,
     other: Code,
@@ -69,8 +103,8 @@ def hard_threshold_tie(
     ----------
     code, other : Code
         Of orthonormal frames in the plane.
-    magnitude_correlation : number in [0, 1]
-        f, of two antipodal pairs with A = 1.
+    magnitude_correlation : number in [0, 1] or the symbol f
+        f, of two antipodal pairs with A = 1. With the symbol, the formula holds around f = 1/3.
     height : number > 0
         A τ at which the formula is wanted: it holds as long as the order of τ and the
         components' corners does.
@@ -87,11 +121,36 @@ def hard_threshold_tie(
     law = one_hot_sets(
         magnitude_correlation=magnitude_correlation, onehot_probability=ONEHOT_PROBABILITY
     )
-    at = {ONEHOT_PROBABILITY: _THIRD, HEIGHT: exact_number(height, "height")}
+    at = {
+        ONEHOT_PROBABILITY: _THIRD,
+        MAGNITUDE_CORRELATION: _THIRD,
+        HEIGHT: exact_number(height, "height"),
+    }
     one, two = (hard_threshold_loss(each, law, at).value for each in (code, other))
     # Probabilities are linear in q, and so are the losses.
     slope, constant = sympy.Poly(sympy.expand(one - two), ONEHOT_PROBABILITY).all_coeffs()
     return sympy.cancel(-constant / slope)
+
+
+def hard_threshold_tie_series(
+    code: Code, other: Code, magnitude_correlation: Number, order: int = 3
+) -> sympy.Expr:
+    """Return q*(τ) at small τ = √λ₀ as a polynomial, up to τ^(order - 1).
+
+    Examples
+    --------
+    On the second data set any share of one-hot samples turns the codes round as λ₀ → 0:
+
+    >>> from theory.codes.code import axis_aligned, diagonal
+    >>> sympy.factor(hard_threshold_tie_series(axis_aligned(), diagonal(), 0, 2))
+    4*tau*(-1 + sqrt(2))/3
+    """
+    tie = hard_threshold_tie(code, other, magnitude_correlation)
+    total = sympy.S.Zero
+    for n in range(order):
+        at_zero = sympy.diff(tie, HEIGHT, n).subs(HEIGHT, 0) / sympy.factorial(n)
+        total += sympy.radsimp(sympy.simplify(at_zero)) * HEIGHT**n
+    return total
 
 
 def in_l0(formula: sympy.Expr) -> sympy.Expr:

@@ -5,13 +5,21 @@ class is called in config.json decides the architecture [DictionaryLearning], di
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from solvers.autoencoders.architectures import GatedSae, JumpReluSae, TopKSae
 from solvers.autoencoders.autoencoder import PARAMETERS, Autoencoder, Origin, Sae
+from solvers.autoencoders.checkpoints.batch_topk import (
+    by_stored_threshold,
+    latents_per_sample,
+    notes_on_threshold,
+    numbers_of,
+    prefixes_of_groups,
+)
 from solvers.autoencoders.checkpoints.weight_files import (
     Arrays,
     check_names,
@@ -21,9 +29,10 @@ from solvers.autoencoders.checkpoints.weight_files import (
     oriented,
     positive,
     read_config,
+    scalar,
     torch_state,
 )
-from solvers.runtime.arguments import check_choice, finite_array
+from solvers.runtime.arguments import check_choice, check_number
 from theory.exact.errors import InputError
 
 WEIGHTS = "ae.pt"
@@ -49,16 +58,48 @@ def read_dictionary_learning(path: Path) -> tuple[Autoencoder, ...]:
     sae = form.build(arrays)
     check_sizes(CONFIG, trainer, sae.W_enc, "activation_dim", "dict_size")
     l1 = positive(CONFIG, "l1_penalty", trainer.get("l1_penalty"))
-    convention = _CONVENTIONS.get(str(trainer.get("trainer_class")), "")
+    trained_by = str(trainer.get("trainer_class"))
+    convention = _CONVENTIONS.get(trained_by, "")
     loss = "" if form.loss in ("objective", "gated") and not convention else form.loss
+    notes = (f"dictionary_learning, {name}: {form.note}", *turned)
+    if trained_by in _OTHER_LOSSES:
+        notes = (*notes, f"{trained_by} {_OTHER_LOSSES[trained_by]}, none of the losses here")
     origin = Origin(
         library="dictionary_learning",
         convention=convention,
         loss=loss,
         l1=l1 if loss in ("objective", "gated") else None,
-        notes=(f"dictionary_learning, {name}: {form.note}", *turned),
+        notes=notes,
     )
+    if isinstance(sae, JumpReluSae) and "k" in form.names:
+        batch_k = latents_per_sample(scalar(arrays, "k"), sae.d_sae)
+        origin = replace(origin, batch_k=batch_k, notes=(*notes, *notes_on_threshold(sae)))
+    if "group_sizes" in form.names:
+        origin = _with_prefixes(origin, arrays, trainer, sae.d_sae)
     return (sae.with_origin(origin),)
+
+
+def _with_prefixes(origin: Origin, arrays: Arrays, trainer: dict[str, Any], width: int) -> Origin:
+    """Add what a Matryoshka SAE was trained on: (1/r) Σ_s w_s E ‖x - x̂_s‖² over r groups.
+
+    The loss sums over groups with the weights w and is divided by r nevertheless
+    (`MatryoshkaBatchTopKTrainer.loss`); by default every w_s is 1/r as well.
+    """
+    sizes = arrays["group_sizes"].tolist()
+    prefixes = prefixes_of_groups("group_sizes", sizes, width)
+    key = "group_weights"
+    try:
+        if trainer.get("group_sizes", sizes) != sizes:
+            expected = f"{sizes}, as in {WEIGHTS}"
+            raise InputError("group_sizes", expected, trainer["group_sizes"])
+        given = numbers_of(key, trainer.get(key, [0] * len(prefixes)), len(prefixes))
+        weights = tuple(check_number(key, one, least=0) / len(given) for one in given)
+    except InputError as error:
+        raise error.inside(CONFIG) from None
+    if min(weights) == 0:
+        unknown = f"its training loss needs {key} > 0 in {CONFIG}"
+        return replace(origin, loss="", notes=(*origin.notes, unknown))
+    return replace(origin, prefixes=prefixes, prefix_weights=weights)
 
 
 # What each trainer of the library minimises; of an unknown one nothing is assumed.
@@ -67,6 +108,13 @@ _CONVENTIONS = {
     "GatedSAETrainer": "dictionary-learning",
     "StandardTrainerAprilUpdate": "april-update",
     "StandardTrainerNew": "april-update",
+}
+
+# Trainers whose penalty `Objective` does not have.
+_OTHER_LOSSES = {
+    "PAnnealTrainer": "penalises Σ f_i^p with a p that falls in training",
+    "GatedAnnealTrainer": "penalises Σ ReLU(π_i)^p with a p that falls in training",
+    "JumpReluTrainer": "penalises λ (E l0 / target_l0 - 1)²",
 }
 
 _SUBTRACTS = "the encoder subtracts b_dec; folded into b_enc"
@@ -104,28 +152,19 @@ def _topk_base(arrays: Arrays) -> Sae:
 
 
 def _topk(arrays: Arrays) -> Autoencoder:
-    k = _scalar(arrays, "k")
+    k = scalar(arrays, "k")
     if not k.is_integer():
         raise InputError("k", "a whole number", k)
     return TopKSae(_topk_base(arrays), int(k))
 
 
 def _batch_topk(arrays: Arrays) -> Autoencoder:
-    base, threshold = _topk_base(arrays), _scalar(arrays, "threshold")
-    if not threshold >= 0:
-        hint = (
-            "BatchTopK is a function of one sample only by the threshold that training stores in "
-            "the end"
-        )
-        raise InputError("threshold", "a number ≥ 0", threshold, hint=hint)
-    return JumpReluSae(base, np.full(base.d_sae, threshold))
+    return by_stored_threshold(_topk_base(arrays), arrays, "threshold")
 
 
-def _scalar(arrays: Arrays, name: str) -> float:
-    value = finite_array(name, arrays[name])
-    if value.size != 1:
-        raise InputError(name, "one number", hint=f"its shape is {arrays[name].shape}")
-    return float(value.item())
+def _matryoshka(arrays: Arrays) -> Autoencoder:
+    base = Sae.from_centred_encoder(*(arrays[name] for name in PARAMETERS))
+    return by_stored_threshold(base, arrays, "threshold")
 
 
 class _Class(NamedTuple):
@@ -183,8 +222,15 @@ _CLASSES = {
     "BatchTopKSAE": _Class(
         (*_LINEAR, "b_dec", "k", "threshold"),
         _batch_topk,
-        "",
+        "squared",
         f"{_SUBTRACTS}; used by its stored threshold, as at inference",
         ("encoder.bias", "b_dec"),
+    ),
+    "MatryoshkaBatchTopKSAE": _Class(
+        (*PARAMETERS, "k", "threshold", "group_sizes"),
+        _matryoshka,
+        "squared",
+        f"{_SUBTRACTS}; used by its stored threshold, as at inference",
+        ("b_enc", "b_dec"),
     ),
 }

@@ -1,9 +1,9 @@
 """Reads files of trained SAEs, told apart by their content. Nothing is ever unpickled.
 
 .npz                                   W_enc, b_enc, W_dec, b_dec; with threshold: Gemma Scope
-cfg.json, sae_weights.safetensors      SAELens: standard, jumprelu, topk, gated
+cfg.json, sae_weights.safetensors      SAELens: its six architectures, in either form
 cfg.json, sae.safetensors              EleutherAI's sparsify: topk
-config.json, ae.pt                     dictionary_learning: its six classes
+config.json, ae.pt                     dictionary_learning: its seven classes
 .pt                                    the code of [Anders2024], with its instance axis; OpenAI
 """
 

@@ -53,4 +53,8 @@ def read_sparsify(path: Path) -> tuple[Autoencoder, ...]:
     except InputError as error:
         raise error.inside(CONFIG) from None
     notes = ("sparsify, topk: the encoder subtracts b_dec; folded into b_enc", *turned)
-    return (sae.with_origin(Origin("sparsify", loss="unexplained variance", notes=notes)),)
+    loss = "unexplained variance"
+    if config.get("multi_topk"):
+        loss = ""
+        notes = (*notes, "multi_topk adds an eighth of the error with 4k latents to its loss")
+    return (sae.with_origin(Origin("sparsify", loss=loss, notes=notes)),)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from solvers.runtime.arguments import check_number
+from solvers.runtime.arguments import check_number, finite_array
 from theory.exact.errors import InputError, MissingFileError, MissingPackageError
 from theory.exact.strict_json import read_json
 
@@ -327,3 +327,17 @@ def check_vector(arrays: Arrays, name: str, like: str) -> None:
     """Refuse an array that is not a vector as long as another."""
     if arrays[name].shape != (arrays[like].size,):
         raise InputError(name, f"shape ({arrays[like].size},), as {like} has", arrays[name].shape)
+
+
+def scalar(arrays: Arrays, name: str) -> float:
+    """Return an array's only number, whatever its shape.
+
+    Examples
+    --------
+    >>> scalar({"k": np.array([2])}, "k")
+    2.0
+    """
+    value = finite_array(name, arrays[name])
+    if value.size != 1:
+        raise InputError(name, "one number", hint=f"its shape is {arrays[name].shape}")
+    return float(value.item())

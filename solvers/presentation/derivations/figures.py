@@ -14,6 +14,7 @@ from solvers.autoencoders.objective import Objective
 from solvers.laws.samples import Sampler
 from solvers.losses.best_activations import best_activation_loss
 from solvers.losses.expected_loss import expected_loss
+from solvers.presentation.derivations.composing_figure import composing
 from solvers.presentation.figures import Axes, Figure, draw_support, panels
 from solvers.studies.claims.evidence import exact_cost
 from theory.claims.loss_proofs import SAMPLE_DECAY, decayed_optimum
@@ -300,4 +301,5 @@ FIGURES: dict[str, Callable[[], Figure]] = {
     "balance": balance,
     "sample-means": sample_means,
     "cut-square": cut_square,
+    "composing": composing,
 }

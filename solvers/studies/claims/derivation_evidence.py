@@ -5,13 +5,14 @@ from dataclasses import dataclass
 import numpy as np
 import sympy
 
+from solvers.studies.claims.derivation_composing import COMPOSING_STEPS
 from solvers.studies.claims.derivation_costs import COST_ROUTES, Route, Values
 from solvers.studies.claims.derivation_losses import LOSS_ROUTES
 from theory.claims.claim import ProofError
 from theory.derivations.derivation import Derivation, Numeric
 
 #: What checks name.
-ROUTES: dict[str, Route] = {**COST_ROUTES, **LOSS_ROUTES}
+ROUTES: dict[str, Route] = {**COST_ROUTES, **LOSS_ROUTES, **COMPOSING_STEPS}
 #: Seed of the values at which formulas are compared.
 SEED = 20240314
 _DRAWS = 3
