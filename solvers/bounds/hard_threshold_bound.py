@@ -40,7 +40,7 @@ from solvers.autoencoders.objective import Objective
 from solvers.bounds.box_search import BoxBounds, least_over_boxes
 from solvers.bounds.l0_boxes import CellBoxes, CornerBoxes
 from solvers.bounds.law_cells import law_cells
-from solvers.bounds.profile_means import HardThresholdProfile
+from solvers.bounds.profile_means import HardThresholdProfile, has_thin_parallelogram
 from solvers.bounds.radial_bound import LowerBound, expectation_of_profile, lower_bound
 from solvers.laws.arrays import Cubes, LawArrays, law_arrays
 from solvers.runtime.arguments import check_whole, checked
@@ -57,9 +57,8 @@ BUDGET = 2 * 10**8
 _GAP = 1e-5
 # Cells of a law that is cut into such, at most.
 _CELLS = 2**13
-# In more dimensions boxes have too many corners; a parallelogram may not be thinner than this.
+# In more dimensions boxes have too many corners.
 _CORNERED = 4
-_THIN = 1e-5
 # Directions in which a law is flatter than this, relatively, are left out.
 _FLAT = 1e-9
 
@@ -126,19 +125,14 @@ def _name(profile: HardThresholdProfile) -> str:
 
 def _boxes(law: LawArrays, profile: HardThresholdProfile) -> BoxBounds:
     points = not law.normals and law.cubes[-1].cube_dimension == 0
-    if not points and law.in_plane_cells and law.dimension <= _CORNERED and not _has_thin(law):
+    if (
+        not points
+        and law.in_plane_cells
+        and law.dimension <= _CORNERED
+        and not has_thin_parallelogram(law)
+    ):
         return CornerBoxes(law, profile)
     return CellBoxes(law_cells(law, max(_CELLS, law.component_count)), profile)
-
-
-def _has_thin(law: LawArrays) -> bool:
-    """Tell whether some parallelogram is so thin that its edges' shares cancel."""
-    flat = [cubes.affine[:, :, 1:] for cubes in law.cubes if cubes.cube_dimension == 2]
-    sizes = [np.linalg.svd(edges, compute_uv=False) for edges in flat]
-    return any(
-        edges.shape[1] < 2 or bool((size[:, 1] <= _THIN * size[:, 0]).any())
-        for edges, size in zip(flat, sizes, strict=True)
-    )
 
 
 def _in_own_space(law: LawArrays) -> LawArrays:

@@ -25,6 +25,8 @@ from solvers.laws.arrays import Cubes, LawArrays
 
 Array = NDArray[np.float64]
 
+# A parallelogram's width over its length is more than this.
+_THIN = 1e-5
 # Rounding of a term in units of machine epsilon times its size.
 _ROUNDING = 256 * float(np.finfo(float).eps)
 
@@ -35,7 +37,8 @@ class HardThresholdProfile:
 
     Parameters
     ----------
-    l0 : float > 0
+    l0 : float ≥ 0
+        0 for the profile of the radial bound, h_λ.
     l1 : float ≥ 0
 
     Examples
@@ -73,6 +76,16 @@ class HardThresholdProfile:
         within = min(r, self.kink)
         beyond = self.level * (r * r - within**2) / 2 + self.l1 * (r**3 - within**3) / 3
         return within**4 / 4 + beyond
+
+
+def has_thin_parallelogram(law: LawArrays) -> bool:
+    """Tell whether some parallelogram is so thin that its edges' shares cancel."""
+    flat = [cubes.affine[:, :, 1:] for cubes in law.cubes if cubes.cube_dimension == 2]
+    sizes = [np.linalg.svd(edges, compute_uv=False) for edges in flat]
+    return any(
+        edges.shape[1] < 2 or bool((size[:, 1] <= _THIN * size[:, 0]).any())
+        for edges, size in zip(flat, sizes, strict=True)
+    )
 
 
 def profile_means(law: LawArrays, b: Array, profile: HardThresholdProfile) -> tuple[Array, Array]:
