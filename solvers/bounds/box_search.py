@@ -24,6 +24,10 @@ class BoxBounds(Protocol):
         """The lowest and highest corner of a box that holds a minimum, (d,) each."""
 
     @property
+    def floor(self) -> float:
+        """What the function is not below anywhere."""
+
+    @property
     def cost(self) -> int:
         """What one box costs, in numbers that are computed."""
 
@@ -74,7 +78,7 @@ def least_over_boxes(function: BoxBounds, gap: float, budget: int) -> Least:
     The distance from the point 1/3 on a line, by intervals:
 
     >>> class Distance:
-    ...     box, cost = (np.array([0.0]), np.array([1.0])), 1
+    ...     box, floor, cost = (np.array([0.0]), np.array([1.0])), 0.0, 1
     ...     def starts(self): return np.zeros((0, 1))
     ...     def values(self, b): return 1 + np.abs(b[:, 0] - 1 / 3)
     ...     def bounds(self, middle, half): return np.maximum(self.values(middle) - half[:, 0], 1)
@@ -88,7 +92,8 @@ def least_over_boxes(function: BoxBounds, gap: float, budget: int) -> Least:
     values = function.values(tried)
     best = int(values.argmin())
     value, b = float(values[best]), tried[best]
-    bounds, aside, boxes = function.bounds(middle, half), np.inf, 1
+    bounds = np.maximum(function.bounds(middle, half), function.floor)
+    aside, boxes = np.inf, 1
     while len(bounds):
         open_ = bounds < (1 - gap) * value
         aside = min(aside, float(np.min(bounds[~open_], initial=np.inf)))

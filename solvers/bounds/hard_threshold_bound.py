@@ -22,11 +22,11 @@ has a density beyond the ball, nothing does.
 symmetric about one common centre c and has a density that falls along every ray from there, b = c
 is the minimum: the sets {‖x - b‖ ≤ r} are convex and symmetric about b, so their probability is
 largest at b = c [Anderson1955, theorem 1], and E h is an integral of 1 - P(‖x - b‖ ≤ r) over h(r).
-Parallelograms and segments that meet in c with all signs of their edges are such parts, together
-uniform on a centred parallelogram or segment; on both data sets all components are. Of other laws
-the least is proven from below by branch and bound over boxes of b (`solvers.bounds.l0_boxes`): to
-a small gap for points, segments and parallelograms, more roughly for solid cubes and normals,
-which are cut into cells.
+Cubes, parallelograms and segments that meet in c with all signs of their edges are such parts,
+together uniform on a centred one, and so are normals about c; on both data sets all components
+are. Of other laws the least is proven from below by branch and bound over boxes of b
+(`solvers.bounds.l0_boxes`): to a small gap for points, segments and parallelograms, more roughly
+for solid cubes and normals, which are cut into cells.
 """
 
 from dataclasses import replace
@@ -57,6 +57,8 @@ BUDGET = 2 * 10**8
 _GAP = 1e-5
 # Cells of a law that is cut into such, at most.
 _CELLS = 2**13
+# And where only one b is looked at.
+_FINE_CELLS = 2**17
 # In more dimensions boxes have too many corners.
 _CORNERED = 4
 # Directions in which a law is flatter than this, relatively, are left out.
@@ -109,14 +111,19 @@ def hard_threshold_bound(law: Law, objective: Objective, *, budget: int = BUDGET
 def _least(law: Law, profile: HardThresholdProfile, budget: int) -> LowerBound:
     """Return min_b E h(‖x - b‖), or what it is not below."""
     arrays = law_arrays(law)
-    rounding = 16 * _EPSILON * arrays.spread
+    rounding = 16 * _EPSILON * (arrays.spread + profile.kink**2)
     if arrays.exact and _is_unimodal(arrays, arrays.mean):
-        at_centre = expectation_of_profile(arrays, arrays.mean, profile)
-        return LowerBound(at_centre.value, at_centre.error + rounding, _name(profile))
-    least = least_over_boxes(_boxes(_in_own_space(arrays), profile), _GAP, budget)
-    if not least.proven > rounding:
+        if arrays.in_plane_cells:
+            at_centre = expectation_of_profile(arrays, arrays.mean, profile)
+            return LowerBound(at_centre.value, at_centre.error + rounding, _name(profile))
+        fine = CellBoxes(law_cells(arrays, _FINE_CELLS), profile)
+        proven = fine.values(arrays.mean[None]).item()
+    else:
+        boxes = _boxes(_in_own_space(arrays), profile)
+        proven = least_over_boxes(boxes, _GAP, budget).proven
+    if not proven > rounding:
         return LowerBound(0.0, 0.0)
-    return LowerBound(least.proven, rounding, _name(profile))
+    return LowerBound(proven, rounding, _name(profile))
 
 
 def _name(profile: HardThresholdProfile) -> str:
@@ -157,9 +164,9 @@ def _in_own_space(law: LawArrays) -> LawArrays:
 
 def _is_unimodal(law: LawArrays, centre: Array) -> bool:
     """Tell whether components make up parts symmetric about a centre that fall along rays."""
-    if not law.in_plane_cells:
-        return False
     size = float(np.sqrt(np.trace(law.second_moment))) or 1.0
+    if any(np.abs(part.mean - centre).max() / size > 10.0**-_DIGITS for part in law.normals):
+        return False
     for cubes in law.cubes:
         offsets = (cubes.affine[:, :, 0] - centre) / size
         if np.abs(offsets).max(initial=0.0) > 10.0**-_DIGITS:

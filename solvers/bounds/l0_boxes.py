@@ -13,6 +13,14 @@ times the squared distance of that from b, so that boxes which no ball's boundar
 nothing. With λ > 0 those that are beyond κ + ρ of all of the box are convex in b too, and the
 tangent of both at the middle of the box bounds them.
 
+In many dimensions boxes are of little use, but then points are far apart: where a ball of radius κ
+about b meets cell i, it meets none but those with ‖c_i - c_j‖ < 2κ + ρ_i + ρ_j, so that for every
+b
+
+    E h ≥ κ² (1 - max_i P(those j)),
+
+with equality if the likeliest of points that are 2κ apart is b.
+
 `CornerBoxes`, for points, segments and parallelograms. There the value at any b is known
 (`solvers.bounds.profile_means`). With λ = 0, h = λ₀ - (λ₀ - r²)₊, and where x is within √λ₀ of a
 box, (λ₀ - ‖x - b‖²)₊ + ‖b‖² is convex in b there, the larger of ‖b‖² and an affine function; else
@@ -34,6 +42,7 @@ from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial.distance import cdist
 
 from solvers.bounds.law_cells import LawCells
 from solvers.bounds.profile_means import HardThresholdProfile, profile_means
@@ -43,6 +52,9 @@ Array = NDArray[np.float64]
 
 # Numbers held at once.
 _LARGEST = 2 * 10**5
+# Cells whose pairs are looked at, at most, and what rounding may make of a distance, relatively.
+_MOST_PAIRED = 2**13
+_ROUNDING = 1e-14
 # How often b is moved to the mean of what is within κ, from each start, of the likeliest cells.
 _STEPS, _STARTS = 8, 64
 
@@ -73,6 +85,22 @@ class CellBoxes:
     def box(self) -> tuple[Array, Array]:
         """The bounding box of the cells' means."""
         return self.cells.mean.min(axis=0), self.cells.mean.max(axis=0)
+
+    @cached_property
+    def floor(self) -> float:
+        """κ² (P - max_i P(N_i)), N_i the cells that a ball of radius κ may meet beside i."""
+        mean, radius = self.cells.mean, self.cells.radius
+        if len(mean) > _MOST_PAIRED:
+            return 0.0
+        together = 0.0
+        count = max(_LARGEST // len(mean), 1)
+        for start in range(0, len(mean), count):
+            apart = cdist(mean[start : start + count], mean)
+            reach = 2 * self.profile.kink + radius[start : start + count, None] + radius
+            # At 2κ exactly both are on the sphere, and cost κ² each.
+            met = (apart < reach * (1 - _ROUNDING)) @ self.cells.probability
+            together = max(together, float(met.max()))
+        return self.profile.kink**2 * max(float(self.cells.probability.sum()) - together, 0.0)
 
     @property
     def cost(self) -> int:
@@ -181,6 +209,11 @@ class CornerBoxes:
         highest = [part.affine[:, :, 0] + np.maximum(part.affine[:, :, 1:], 0).sum(axis=2)
                    for part in self.law.groups]  # fmt: skip
         return np.concatenate(lowest).min(axis=0), np.concatenate(highest).max(axis=0)
+
+    @property
+    def floor(self) -> float:
+        """Nothing better than 0."""
+        return 0.0
 
     @property
     def cost(self) -> int:

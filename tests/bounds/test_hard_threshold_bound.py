@@ -5,8 +5,10 @@ from itertools import product
 
 import numpy as np
 import pytest
+import sympy
 
-from solvers import Objective, Sae, Search, expected_loss, sample
+from solvers import Objective, Sae, Search, expected_loss, minimize_loss, sample
+from solvers.autoencoders.architecture import Architecture
 from solvers.autoencoders.architectures import JumpReluSae, TopKSae
 from solvers.autoencoders.frames import frame_sae
 from solvers.bounds import hard_threshold_bound as module
@@ -14,12 +16,11 @@ from solvers.bounds.hard_threshold_bound import hard_threshold_bound
 from solvers.bounds.profile_means import HardThresholdProfile
 from solvers.bounds.radial_bound import lower_bound
 from solvers.laws.arrays import law_arrays
-from solvers.optima.jump_relu import minimize_jump_loss
 from tests.law_maps import moved_law
 from tests.oracles.expected_losses import OracleComponent
 from tests.oracles.laws import components_from_specification
 from tests.random_cases import random_specification
-from theory import Law, independent_features, law_from_dict, load_law
+from theory import Component, Law, independent_features, law_from_dict, load_law
 
 Array = np.ndarray
 
@@ -139,7 +140,8 @@ def test_no_jump_relu_sae_is_below_it(law: Law) -> None:
 @pytest.mark.parametrize("l1", [0.0, 0.05])
 def test_nor_is_the_best_one_found(law: Law, l1: float) -> None:
     objective = Objective(l1, l0=0.1)
-    best = minimize_jump_loss(law, 3, objective, Search(starts=6, limit=6))
+    best = minimize_loss(law, 3, objective, Search(starts=6, limit=6),
+                         architecture=Architecture("jumprelu"))  # fmt: skip
     bound = hard_threshold_bound(law, objective)
     assert best.total >= bound.value - bound.error
 
@@ -162,6 +164,37 @@ def test_by_hand_on_binary_features() -> None:
     """b at the likeliest of the 32 points, the origin; the others are 1 away at least."""
     bound = hard_threshold_bound(FIVE, Objective(0, l0=0.5))
     assert bound.value == pytest.approx(0.5 * (1 - 0.6**5), rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    "law",
+    [load_law({"sets": [2, 2, 2], "embedding": np.vstack([np.eye(3), -np.eye(3)])[
+        [0, 3, 1, 4, 2, 5]].tolist()}),
+     Law((Component(sympy.Integer(1), sympy.ImmutableMatrix([[1, 0], [0, 2]]) / 2,
+                    sympy.zeros(2, 1), "normal"),))],
+    ids=["cubes", "normal"],
+)  # fmt: skip
+def test_solid_laws_about_a_centre(law: Law) -> None:
+    """From below, by cells, at the centre, to two per cent."""
+    x = sample(law, 100_000, 1)
+    for l0 in (0.05, 0.5):
+        bound = hard_threshold_bound(law, Objective(0, l0=l0))
+        values = np.minimum((x**2).sum(axis=1), l0)
+        error = values.std() / np.sqrt(len(x))
+        assert bound.value <= values.mean() + 4 * error
+        assert bound.value >= 0.98 * values.mean() - 4 * error
+
+
+def test_points_far_apart_in_many_dimensions() -> None:
+    """Ten binary features, 1024 points; boxes alone would not do."""
+    law = independent_features(10, "1/5", magnitude={"constant": 1})
+    for l0 in (0.1, 0.25):
+        bound = hard_threshold_bound(law, Objective(0, l0=l0))
+        assert bound.value == pytest.approx(l0 * (1 - 0.8**10), rel=1e-12)
+    # Further on balls hold several points, and at most those at distance 1 of the likeliest.
+    bound = hard_threshold_bound(law, Objective(0, l0=0.3), budget=1)
+    held = 0.8**10 + 10 * 0.8**9 * 0.2
+    assert 0.3 * (1 - held) * (1 - 1e-9) <= bound.value < 0.3 * (1 - 0.8**10)
 
 
 @pytest.mark.parametrize(
