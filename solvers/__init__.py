@@ -11,6 +11,12 @@ from theory.exact.late import late_names
 
 if TYPE_CHECKING:
     from solvers.autoencoders.architecture import Architecture as Architecture
+    from solvers.autoencoders.architecture_conventions import (
+        ArchitectureConvention as ArchitectureConvention,
+    )
+    from solvers.autoencoders.architecture_conventions import (
+        architecture_convention as architecture_convention,
+    )
     from solvers.autoencoders.architectures import GatedSae as GatedSae
     from solvers.autoencoders.architectures import JumpReluSae as JumpReluSae
     from solvers.autoencoders.architectures import TopKSae as TopKSae
@@ -83,6 +89,9 @@ if TYPE_CHECKING:
     from theory.exact.errors import InputError as InputError
 
 _HOMES = {
+    "solvers.autoencoders.architecture_conventions": (
+        "ArchitectureConvention architecture_convention"
+    ),
     "solvers.autoencoders.architecture": "Architecture",
     "solvers.autoencoders.architectures": "GatedSae JumpReluSae TopKSae",
     "solvers.autoencoders.autoencoder": "Autoencoder Origin Sae",

@@ -14,7 +14,13 @@ import sympy
 
 import solvers
 import theory
-from solvers import InputError, Objective, Sae
+from solvers import InputError, Objective, Sae, exact_gradient, straight_through_gradient
+from solvers.autoencoders.architecture import Architecture
+from solvers.autoencoders.architecture_conventions import (
+    ARCHITECTURE_CONVENTIONS,
+    ArchitectureConvention,
+    architecture_convention,
+)
 from solvers.autoencoders.architectures import GatedSae, JumpReluSae, TopKSae
 from solvers.autoencoders.autoencoder import Origin
 from solvers.autoencoders.checkpoints.load import find_checkpoints
@@ -97,10 +103,19 @@ VALID: dict[str, Any] = {
     "parents": {1: 0},
     "active": [{"features": [0], "probability": 1}],
     "y": AXES[1],
+    "bandwidth": 0.1,
+    "architecture": Architecture(),
 }
 #: Where one name means two things.
 OF_ITS_OWN: dict[Any, dict[str, Any]] = {
     convention: {"name": "anders2024"},
+    architecture_convention: {"name": "saelens-topk"},
+    straight_through_gradient: {"sae": JumpReluSae(frame_sae(0.0), np.zeros(4))},
+    exact_gradient: {"sae": JumpReluSae(frame_sae(0.0), np.zeros(4))},
+    ArchitectureConvention: {
+        field.name: getattr(ARCHITECTURE_CONVENTIONS["saelens-topk"], field.name)
+        for field in fields(ArchitectureConvention)
+    },
     preset: {"name": "shared"},
     Axis: {"name": "l1"},
     Code: {"name": "code"},
@@ -118,8 +133,8 @@ FUNCTIONS = {
       if inspect.isfunction(value := getattr(wing, name))),
 }  # fmt: skip
 #: The records that functions take; those that they return are made by nobody else.
-RECORDS = {Axis, Code, Component, Convention, Family, GatedSae, JumpReluSae, Law, Objective,
-           Origin, Sae, Schedule, TopKSae,
+RECORDS = {Architecture, Axis, Code, Component, Convention, Family, GatedSae, JumpReluSae, Law,
+           Objective, Origin, Sae, Schedule, TopKSae,
            *(value for wing in (theory, solvers) for name in wing.__all__
              if is_dataclass(value := getattr(wing, name)) and hasattr(value, "__post_init__"))
            }  # fmt: skip

@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from theory.laws.presets import preset as preset
     from theory.laws.presets import shared_amplitudes as shared_amplitudes
     from theory.losses.attained_bound import bound_attained_from as bound_attained_from
+    from theory.losses.best_terms import one_term_loss as one_term_loss
+    from theory.losses.best_terms import one_term_tie as one_term_tie
     from theory.losses.closed_forms import frame_loss_for_every_l1 as frame_loss_for_every_l1
     from theory.losses.closed_forms import orthogonal_frame_loss as orthogonal_frame_loss
     from theory.losses.closed_forms import (
@@ -52,11 +54,17 @@ if TYPE_CHECKING:
     )
     from theory.losses.hard_thresholds import hard_threshold_loss as hard_threshold_loss
     from theory.losses.hard_thresholds import hard_threshold_tie as hard_threshold_tie
+    from theory.losses.hard_thresholds import (
+        hard_threshold_tie_series as hard_threshold_tie_series,
+    )
+    from theory.losses.prefixes import prefix_losses as prefix_losses
     from theory.losses.radial_bound import radial_bound as radial_bound
     from theory.two_features.phases import OptimalPair as OptimalPair
     from theory.two_features.phases import optimal_pair as optimal_pair
 
 _HOMES = {
+    "theory.losses.prefixes": "prefix_losses",
+    "theory.losses.best_terms": "one_term_loss one_term_tie",
     "theory.claims.claim": "Claim ProofError",
     "theory.claims.ledger": "LEDGER",
     "theory.codes.code": "Code axis_aligned codes_of diagonal gauge rhombic rotated",
@@ -74,7 +82,9 @@ _HOMES = {
     "theory.laws.moments": "covariance mean principal_components",
     "theory.laws.presets": "preset shared_amplitudes",
     "theory.losses.attained_bound": "bound_attained_from",
-    "theory.losses.hard_thresholds": "hard_threshold_loss hard_threshold_tie",
+    "theory.losses.hard_thresholds": (
+        "hard_threshold_loss hard_threshold_tie hard_threshold_tie_series"
+    ),
     "theory.losses.closed_forms": (
         "frame_loss_for_every_l1 orthogonal_frame_loss tie_probability_for_every_l1"
     ),

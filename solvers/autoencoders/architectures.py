@@ -60,6 +60,11 @@ class JumpReluSae(Autoencoder):
         return "JumpReLU"
 
     @property
+    def arrays(self) -> dict[str, Array]:
+        """Those of all SAEs, and the threshold; see `Autoencoder`."""
+        return {**super().arrays, "threshold": self.threshold}
+
+    @property
     def breaks(self) -> tuple[Array, Array]:
         """p_i - θ_i; see `Autoencoder`."""
         return self.W_enc, self.b_enc - self.threshold
@@ -96,6 +101,11 @@ class TopKSae(Autoencoder):
     def architecture(self) -> str:
         """What the architecture is called in the literature."""
         return "TopK"
+
+    @property
+    def arrays(self) -> dict[str, Array]:
+        """Those of all SAEs, and k; see `Autoencoder`."""
+        return {**super().arrays, "k": np.array(self.k)}
 
     @cached_property
     def _pairs(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -191,6 +201,11 @@ class GatedSae(Autoencoder):
         b_gate = self.b_gate * size - np.asarray(centre) @ self.W_gate
         object.__setattr__(twin, "b_gate", b_gate)
         return twin
+
+    @property
+    def arrays(self) -> dict[str, Array]:
+        """Those of all SAEs, and the gate; see `Autoencoder`."""
+        return {**super().arrays, "W_gate": self.W_gate, "b_gate": self.b_gate}
 
     @property
     def gate(self) -> Sae:

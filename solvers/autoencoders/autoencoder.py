@@ -136,10 +136,33 @@ class Autoencoder(ABC):
             object.__setattr__(twin, name, array)
         return twin
 
+    def of_prefix(self, prefix: int) -> Self:
+        """Return the same SAE, but that only its first latents reconstruct: the others' d_i are 0.
+
+        Examples
+        --------
+        >>> Sae([[1.0, 1.0]], [0, 0], [[1.0], [3.0]], [0]).of_prefix(1).W_dec.tolist()
+        [[1.0], [0.0]]
+        """
+        W_dec = self.W_dec.copy()
+        W_dec[prefix:] = 0.0
+        return self.with_atoms(W_dec)
+
     @property
     def notes(self) -> tuple[str, ...]:
         """What a reader did to a file's arrays, for people."""
         return self.origin.notes
+
+    @property
+    def arrays(self) -> dict[str, Array]:
+        """The numbers that make the SAE what it is, by the names that files have for them."""
+        return {name: getattr(self, name) for name in PARAMETERS}
+
+    def save(self, path: str | Path) -> None:
+        """Write the arrays to an .npz file, whole or not at all."""
+        with written_beside(Path(path)) as temporary, temporary.open("wb") as file:
+            # mypy takes the names for options of `savez`.
+            np.savez(file, **self.arrays)  # type: ignore[arg-type]
 
     @property
     @abstractmethod
@@ -272,11 +295,6 @@ class Sae(Autoencoder):
     def fires_where(self, signs: Array) -> NDArray[np.bool_]:
         """Tell who fires, (N, d_sae); see `Autoencoder`."""
         return signs > 0
-
-    def save(self, path: str | Path) -> None:
-        """Write the four arrays to an .npz file, whole or not at all."""
-        with written_beside(Path(path)) as temporary, temporary.open("wb") as file:
-            np.savez(file, W_enc=self.W_enc, b_enc=self.b_enc, W_dec=self.W_dec, b_dec=self.b_dec)
 
 
 @cache

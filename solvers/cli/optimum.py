@@ -82,8 +82,6 @@ def run(options: argparse.Namespace) -> int:
     objective = objective_of(options)
     architecture = architecture_of(options)
     if options.save is not None:
-        if architecture.name != "relu":
-            raise InputError("save", "a ReLU SAE")
         check_suffix(options.save, ".npz")
     check_plot(options.plot)
     law = law_of(options)
@@ -99,7 +97,7 @@ def run(options: argparse.Namespace) -> int:
                 law, options.latents, objective, search, architecture=architecture
             )
     if options.save is not None:
-        optimum.relu.save(options.save)
+        optimum.sae.save(options.save)
     if options.plot is not None:
         from solvers.presentation.figures import draw_optimum  # noqa: PLC0415
 

@@ -10,24 +10,33 @@ from pathlib import Path
 
 from solvers.cli.interrupts import INTERRUPTED
 from solvers.cli.options import (
+    add_architecture,
     add_latents,
     add_law,
     add_objective,
     add_output,
     add_seed,
+    architecture_of,
     law_of,
+    line_of,
     objective_of,
     print_result,
     progress_of,
     whole,
 )
-from solvers.optima.train import TRAINED_FROM, Schedule, train
+from solvers.optima.search import Search
+from solvers.optima.train import TRAINED, TRAINED_FROM, Schedule, train
 from solvers.presentation.results import training_document, training_text
+from solvers.presentation.share_report import share_document, share_text
+from solvers.studies.trained_shares import trained_share
 from theory.exact.errors import UnwritableFileError
 
 EXAMPLES = (
     "sae-theory train shared --latents 4 --l1 0.1 --samples 2e4 --save trained",
     "sae-theory train independent --latents 8 --l1 0.1 --instances 3 --samples 1e4 --batch 500",
+    "sae-theory train shared --latents 4 --architecture topk --k 1 --samples 2e4 --compare",
+    "sae-theory train shared --latents 4 --architecture matryoshka --k 2 --prefixes 1,2,4 "
+    "--samples 2e4",
 )
 
 _SETTINGS = {
@@ -40,6 +49,9 @@ _SETTINGS = {
     "cooldown": "share of the steps over which the rate falls",
     "initialisation": " | ".join(TRAINED_FROM),
     "tie_b_dec": "keep x̂(0) = 0: b_dec = -Σ ReLU(b_i) d_i",
+    "initial_threshold": "θ at the start, of jumprelu",
+    "bandwidth": "ε of the gradient in θ, of jumprelu",
+    "threshold_rate": "share of the newest batch in the threshold, of batchtopk",
 }
 
 
@@ -59,13 +71,17 @@ def add_options(parser: argparse.ArgumentParser) -> None:
             parser.add_argument(option, type=kind, default=setting.default,
                                 help=f"{told} (default: %(default)s)")  # fmt: skip
     parser.add_argument("--save", type=Path, metavar="FOLDER", help="write sae_0.npz, ... there")
-    add_objective(parser)
+    parser.add_argument("--compare", action="store_true",
+                        help="say what share reaches the best known loss")  # fmt: skip
+    add_architecture(parser, offered=TRAINED)
+    add_objective(parser, with_l0=True)
     add_output(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Run the command and return its exit status."""
-    objective, law = objective_of(options), law_of(options)
+    objective, architecture = objective_of(options), architecture_of(options)
+    law = law_of(options)
     if options.save is not None:
         try:
             options.save.mkdir(parents=True, exist_ok=True)
@@ -74,11 +90,17 @@ def run(options: argparse.Namespace) -> int:
     schedule = Schedule(**{field.name: getattr(options, field.name) for field in fields(Schedule)})
     with progress_of(options, "steps", schedule.steps) as progress:
         training = train(
-            law, options.latents, objective, schedule, instances=options.instances,
-            seed=options.seed, progress=progress,
+            law, options.latents, objective, schedule, architecture=architecture,
+            instances=options.instances, seed=options.seed, progress=progress,
         )  # fmt: skip
     if options.save is not None:
         for number, sae in enumerate(training.saes):
             sae.save(options.save / f"sae_{number}.npz")
-    print_result(options, training_document(training), training_text(training))
+    document, text = training_document(training), training_text(training)
+    if options.compare:
+        search = Search(seed=options.seed, progress=line_of(options, "starts"))
+        share = trained_share(law, objective, architecture, training, search=search)
+        document |= {"compared": share_document(share)}
+        text += "\n" + share_text(share)
+    print_result(options, document, text)
     return INTERRUPTED if training.interrupted else 0

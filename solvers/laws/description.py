@@ -159,6 +159,7 @@ def _below_zero(law: Law, count: int) -> Array:
 def _reductions(law: Law, arrays: LawArrays) -> tuple[Reduction, ...]:
     exact, plane = arrays.exact, arrays.in_plane_cells
     cells = "cell by cell" if plane else f"refused: {_PLANE_CELLS}"
+    lines = "line by line, with gradient" if plane else f"refused: {_PLANE_CELLS}"
     if not exact:
         cells = "with a standard error" if plane else cells
     certified = exact and not arrays.normals and arrays.dimension == 2
@@ -177,7 +178,7 @@ def _reductions(law: Law, arrays: LawArrays) -> tuple[Reduction, ...]:
         Reduction("radial bound", plane and exact, bound),
         Reduction("best activations", plane and exact, cells if exact else _REFUSED),
         Reduction("relative loss", plane and exact, cells),
-        Reduction("TopK and Gated SAEs", plane and exact, cells),
+        Reduction("TopK and Gated SAEs", plane and exact, lines),
         Reduction(
             "certificate",
             certified,

@@ -108,6 +108,8 @@ def pieces_of(lines: Array) -> Pieces:
         foot = -normal * (every[:, :, 0] * per)[:, :, None]
         along = np.stack([-normal[:, :, 1], normal[:, :, 0]], axis=2)
         low, high = _within_square(foot, along)
+        # What is constant vanishes nowhere, or everywhere; either way it is no line.
+        low, high = (np.where(slope > 0, end, 0.0) for end in (low, high))
         # Where the others cross, as positions along the line.
         rate = np.einsum("cle,cje->clj", along, every[:, :, 1:])
         value = np.einsum("cle,cje->clj", foot, every[:, :, 1:]) + every[:, None, :, 0]
@@ -117,7 +119,7 @@ def pieces_of(lines: Array) -> Pieces:
     ends = np.concatenate([low[:, :, None], crossing, high[:, :, None]], axis=2)
     ends = np.sort(np.clip(ends, low[:, :, None], high[:, :, None]), axis=2)
     length = np.diff(ends, axis=2)
-    there = (length > 0) & (slope > 0)[:, :, None] & (high > low)[:, :, None]
+    there = length > 0
     component, line, place = np.nonzero(there)
     at, way = foot[component, line], along[component, line]
     start = at + ends[component, line, place][:, None] * way

@@ -160,17 +160,24 @@ def _arrays_for(law: Law, sae: Autoencoder) -> LawArrays:
 def _by_cells(law: LawArrays, sae: Autoencoder, objective: Objective) -> ExpectedLoss:
     """Return the loss of an SAE of many breaks: only cells that are met are looked at."""
     _check_convention(sae, objective)
-    objective.check_no_prefixes(f"a {sae.architecture} SAE of so many latents")
+    objective.latent_prefixes(sae.d_sae)
     with np.errstate(over="ignore", invalid="ignore"):
         parts = piecewise_parts(law, sae)
+        reconstruction = parts.reconstruction
+        if objective.prefixes:
+            charged = zip(objective.prefixes, objective.weights_of_prefixes(), strict=True)
+            reconstruction = sum(
+                weight * piecewise_parts(law, sae.of_prefix(prefix)).reconstruction
+                for prefix, weight in charged
+            )
     firing = np.diagonal(parts.firing)
     sparsity = objective.l1 * float(objective.latent_weights(sae.W_dec) @ parts.activation)
     sparsity += objective.l0 * float(firing.sum())
-    if not np.isfinite(parts.reconstruction + sparsity):
+    if not np.isfinite(reconstruction + sparsity):
         raise InputError("weights", "numbers whose loss does not overflow a double, on this law")
     return ExpectedLoss(
-        total=parts.reconstruction + sparsity,
-        reconstruction=parts.reconstruction,
+        total=reconstruction + sparsity,
+        reconstruction=reconstruction,
         sparsity=sparsity,
         weight_decay=0.0,
         l1=float(parts.activation.sum()),

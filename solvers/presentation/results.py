@@ -294,7 +294,13 @@ def training_document(training: Training) -> dict[str, Any]:
         "steps": training.steps,
         "interrupted": training.interrupted,
         "instances": [
-            {**loss_document(loss), "decoder": sae.W_dec.tolist(), "b_dec": sae.b_dec.tolist()}
+            {
+                **loss_document(loss),
+                "architecture": sae.architecture,
+                "decoder": sae.W_dec.tolist(),
+                "b_dec": sae.b_dec.tolist(),
+                **_threshold_document(sae),
+            }
             for sae, loss in zip(training.saes, training.losses, strict=True)
         ],
     }

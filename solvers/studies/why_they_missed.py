@@ -163,8 +163,8 @@ def study(setting: Setting, samples: int, best: float) -> Row:
     totals, gaps, basins = [], [], Counter[str]()
     near: list[bool] = []
     progress = ProgressLine(f"{setting.name}, {samples} samples")
-    for number, trained in enumerate(training.saes, start=1):
-        sae = with_finite_loss(law, trained, objective)
+    for number, trained in enumerate(training.solutions, start=1):
+        sae = with_finite_loss(law, trained.relu, objective)
         loss = expected_loss(law, sae, objective)
         end = polish(law, sae, objective)
         totals.append(loss.total)

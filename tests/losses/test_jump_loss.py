@@ -176,8 +176,8 @@ def test_on_points_the_loss_is_constant_in_the_thresholds() -> None:
 @pytest.mark.parametrize(
     ("refused", "where"),
     [
-        (lambda law, o: landscape(law, 2, o), "a landscape"),
-        (lambda law, o: train(law, 2, o), "training"),
+        (lambda law, o: landscape(law, 2, o), "a landscape of ReLU SAEs"),
+        (lambda law, o: train(law, 2, o), "training without thresholds"),
         (lambda law, o: best_activation_loss(law, Sae(np.eye(2), [0, 0], np.eye(2), [0, 0]), o),
          "the best activations"),
     ],

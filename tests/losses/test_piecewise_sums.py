@@ -58,11 +58,8 @@ def by_cells(law: Law, sae: Autoencoder, objective: Objective) -> float:
     if not objective.prefixes:
         return parts.reconstruction + penalty
     for prefix, weight in zip(objective.prefixes, objective.weights_of_prefixes(), strict=True):
-        shorter = sae.with_origin(sae.origin)
-        W_dec = sae.W_dec.copy()
-        W_dec[prefix:] = 0.0
-        object.__setattr__(shorter, "W_dec", W_dec)
-        penalty += weight * piecewise_parts(law_arrays(law), shorter).reconstruction
+        parts = piecewise_parts(law_arrays(law), sae.of_prefix(prefix))
+        penalty += weight * parts.reconstruction
     return penalty
 
 

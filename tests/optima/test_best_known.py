@@ -9,6 +9,7 @@ import pytest
 import sympy
 
 from solvers import (
+    Architecture,
     InputError,
     Objective,
     Search,
@@ -155,11 +156,11 @@ def test_another_stationary_point_counts(monkeypatch: pytest.MonkeyPatch) -> Non
     assert best.found == "a friend's"
     assert best.solution is good.solution
     # Also where the optimum is known already.
-    known: Known = {(law, 4, objective): alone}
+    known: Known = {(law, 4, objective, Architecture()): alone}
     assert best_known(law, 4, objective, ONE, others={"a friend's": good}, known=known).total == (
         best.total
     )
-    assert known[law, 4, objective].total == best.total
+    assert known[law, 4, objective, Architecture()].total == best.total
 
 
 def test_a_law_without_codes_has_random_starts() -> None:

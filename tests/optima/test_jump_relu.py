@@ -108,10 +108,6 @@ def test_from_the_command_line(capsys: pytest.CaptureFixture[str], tmp_path: Pat
         (["--l0", "nan"], "--l0: expected a finite number ≥ 0, got nan"),
         ([], "--l1: expected λ, the coefficient of the penalty"),
         (["--l0", "0.1", "--reconstruction", "relative"], "--l0: expected 0 beside the relative"),
-        (
-            ["--architecture", "jumprelu", "--l0", "1", "--save", "x.npz"],
-            "--save: expected a ReLU",
-        ),
         (["--architecture", "jumprelu", "--l0", "1", "--certify"], "--certify: expected a ReLU"),
         (["--certify", "--l1", "1", "--l0", "1"], "--certify: --l0: expected 0 for a cert"),
         (
@@ -135,5 +131,5 @@ def test_weights_under_an_l0_penalty(capsys: pytest.CaptureFixture[str], tmp_pat
     np.savez(weights, W_enc=np.eye(2), b_enc=np.zeros(2), W_dec=np.eye(2), b_dec=np.zeros(2))
     document = run_json(capsys, "loss", "shared", weights, "--sparsity", "l0", "--l0", "0.5")
     assert document["sparsity"] == pytest.approx(0.5 * document["l0"])
-    with pytest.raises(InputError, match="n_latents: expected a whole number ≥ 1"):
+    with pytest.raises(InputError, match="n_latents: expected a whole number from 1"):
         minimize_jump_loss(load_law("shared"), 0, Objective(0, l0=0.1), FEW)

@@ -11,7 +11,8 @@ from solvers.autoencoders.initialisation import Weights
 from solvers.cli.main import main
 from solvers.laws.arrays import law_arrays
 from solvers.laws.samples import Sampler
-from solvers.optima.train import Schedule, sampled_gradient, train
+from solvers.optima.sampled_gradients import sampled_gradient
+from solvers.optima.train import Schedule, train
 from theory import load_law, one_hot_sets
 
 LAW = load_law("independent:onehot_probability=0.25")
@@ -35,7 +36,7 @@ def test_the_sampled_gradient_is_the_exact_one_on_average(objective: Objective) 
     weights = Weights(*(array[None] for array in arrays))
     sampler = Sampler(LAW)
     batches = [
-        np.concatenate([part.ravel() for part in sampled_gradient(weights, x, objective)])
+        np.concatenate([part.ravel() for part in sampled_gradient(weights, x, objective).weights])
         for x in (sampler(rng, 2000) for _ in range(200))
     ]
     exact = expected_loss_and_gradient(LAW, Sae(*arrays), objective).gradient
@@ -60,7 +61,7 @@ def test_the_relative_gradient_by_differences_on_the_same_samples() -> None:
         relative = np.divide(squared, norms, out=np.zeros(len(x)), where=norms > 0)
         return float((relative + 0.2 * sae.activations(x).sum(axis=1)).mean())
 
-    gradient = sampled_gradient(weights, x, objective)
+    gradient = sampled_gradient(weights, x, objective).weights
     for array, slope in zip(weights, gradient, strict=True):
         for index in np.ndindex(array.shape):
             totals = []

@@ -13,6 +13,7 @@ import sympy
 
 from theory.codes.code import Code
 from theory.exact.annotations import checked
+from theory.exact.arguments import check_whole
 from theory.exact.numbers import Number, exact_number
 from theory.exact.signs import Witness
 from theory.exact.symbols import (
@@ -132,6 +133,7 @@ def hard_threshold_tie(
     return sympy.cancel(-constant / slope)
 
 
+@checked
 def hard_threshold_tie_series(
     code: Code, other: Code, magnitude_correlation: Number, order: int = 3
 ) -> sympy.Expr:
@@ -145,6 +147,7 @@ def hard_threshold_tie_series(
     >>> sympy.factor(hard_threshold_tie_series(axis_aligned(), diagonal(), 0, 2))
     4*tau*(-1 + sqrt(2))/3
     """
+    check_whole("order", order, 1)
     tie = hard_threshold_tie(code, other, magnitude_correlation)
     total = sympy.S.Zero
     for n in range(order):

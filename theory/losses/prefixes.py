@@ -40,6 +40,7 @@ from theory.losses.closed_forms import frame_axes
 PREFIXES = (1, 2, 4)
 
 
+@checked
 def prefix_losses(code: Code, law: Law) -> tuple[sympy.Expr, ...]:
     """Return E ‖x - Σ_{i≤m} f_i d_i‖² for m = 0, ..., 2d of a frame with f_i = (d_i·x)₊.
 

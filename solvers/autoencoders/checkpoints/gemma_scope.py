@@ -1,8 +1,8 @@
-"""Files .npz of four arrays: this package's own, and Gemma Scope's with a threshold."""
+"""Files .npz of four arrays, and what the architecture adds: this package's own, Gemma Scope's."""
 
 from pathlib import Path
 
-from solvers.autoencoders.architectures import JumpReluSae
+from solvers.autoencoders.architectures import GatedSae, JumpReluSae, TopKSae
 from solvers.autoencoders.autoencoder import PARAMETERS, Autoencoder, Origin, Sae
 from solvers.autoencoders.checkpoints.weight_files import Arrays, check_names, npz_arrays, oriented
 
@@ -10,17 +10,28 @@ from solvers.autoencoders.checkpoints.weight_files import Arrays, check_names, n
 def read_npz(path: Path) -> tuple[Autoencoder, ...]:
     """Read an .npz of the four arrays; with a threshold it is a JumpReLU of Gemma Scope.
 
-    See [Lieberum2024]. Both have the encoder read x itself.
+    See [Lieberum2024]. With a k, a number without axes, it is a TopK SAE, and with W_gate and
+    b_gate a Gated one, as `save` writes them. In all of them the encoder reads x itself.
     """
     arrays = npz_arrays(path)
-    if "threshold" not in arrays:
-        check_names(arrays, PARAMETERS, "an .npz file")
-        return (_relu(arrays),)
+    if "threshold" in arrays:
+        return (_gemma_scope(arrays),)
+    if "k" in arrays:
+        check_names(arrays, (*PARAMETERS, "k"), "an .npz file of a TopK SAE")
+        return (TopKSae(_relu(arrays), arrays["k"]),)  # type: ignore[arg-type]  # it checks k
+    if "W_gate" in arrays:
+        check_names(arrays, (*PARAMETERS, "W_gate", "b_gate"), "an .npz file of a Gated SAE")
+        return (GatedSae(_relu(arrays), arrays["W_gate"], arrays["b_gate"]),)
+    check_names(arrays, PARAMETERS, "an .npz file")
+    return (_relu(arrays),)
+
+
+def _gemma_scope(arrays: Arrays) -> Autoencoder:
     check_names(arrays, (*PARAMETERS, "threshold"), "Gemma Scope's params.npz")
     arrays, turned = oriented(arrays, {"W_enc": ("b_dec", "b_enc"), "W_dec": ("b_enc", "b_dec")})
     sae = JumpReluSae(_relu(arrays), arrays["threshold"])
-    notes = ("Gemma Scope, JumpReLU: the encoder reads x itself", *turned)
-    return (sae.with_origin(Origin("Gemma Scope", notes=notes)),)
+    notes = ("JumpReLU, as Gemma Scope stores it: the encoder reads x itself", *turned)
+    return sae.with_origin(Origin("Gemma Scope", notes=notes))
 
 
 def _relu(arrays: Arrays) -> Sae:

@@ -1,6 +1,6 @@
 """Reads files of trained SAEs, told apart by their content. Nothing is ever unpickled.
 
-.npz                                   W_enc, b_enc, W_dec, b_dec; with threshold: Gemma Scope
+.npz                                   the four arrays; beside them threshold, k or W_gate and b_gate
 cfg.json, sae_weights.safetensors      SAELens: its six architectures, in either form
 cfg.json, sae.safetensors              EleutherAI's sparsify: topk
 config.json, ae.pt                     dictionary_learning: its seven classes
