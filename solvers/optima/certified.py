@@ -10,7 +10,7 @@ from solvers.autoencoders.architecture import Architecture
 from solvers.autoencoders.autoencoder import Autoencoder
 from solvers.autoencoders.objective import Objective
 from solvers.bounds.certificate import Certificate, certify
-from solvers.bounds.certificate_terms import check_certifiable, has_one_latent
+from solvers.bounds.certificate_terms import check_certifiable
 from solvers.losses.best_activations import best_activation_loss
 from solvers.optima.best_known import best_known, better, code_sae, hard_saes
 from solvers.optima.optimum import Optimum
@@ -88,7 +88,8 @@ def certified_optimum(
     for start in _from_dictionaries(certificate, objective, architecture):
         end = polish(law, start, objective, architecture)
         optimum = better(optimum, "from the certificate's dictionary", end)
-    if optimum is not first and not (objective.l0 or has_one_latent(architecture)):
+    # Where latents are counted the best activations are others.
+    if optimum is not first and not objective.l0 and architecture.k != 1:
         found = best_activation_loss(law, optimum.sae, objective)
         if found < certificate.any_b_dec_optimum:
             angle = np.arctan2(optimum.sae.W_dec[:, 1], optimum.sae.W_dec[:, 0])
