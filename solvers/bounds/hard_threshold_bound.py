@@ -26,7 +26,8 @@ Cubes, parallelograms and segments that meet in c with all signs of their edges 
 together uniform on a centred one, and so are normals about c; on both data sets all components
 are. Of other laws the least is proven from below by branch and bound over boxes of b
 (`solvers.bounds.l0_boxes`): to a small gap for points, segments and parallelograms, more roughly
-for solid cubes and normals, which are cut into cells.
+for solid cubes and normals, which are cut into cells; there a convex function below h, that of a
+radial bound, may do better.
 """
 
 from dataclasses import replace
@@ -38,7 +39,7 @@ from numpy.typing import NDArray
 
 from solvers.autoencoders.objective import Objective
 from solvers.bounds.box_search import BoxBounds, least_over_boxes
-from solvers.bounds.l0_boxes import CellBoxes, CornerBoxes
+from solvers.bounds.l0_boxes import CellBoxes, CornerBoxes, support_box
 from solvers.bounds.law_cells import law_cells
 from solvers.bounds.profile_means import HardThresholdProfile, has_thin_parallelogram
 from solvers.bounds.radial_bound import LowerBound, expectation_of_profile, lower_bound
@@ -61,6 +62,8 @@ _CELLS = 2**13
 _FINE_CELLS = 2**17
 # In more dimensions boxes have too many corners.
 _CORNERED = 4
+# What is proven may be raised by other means where it is lower than this, relatively.
+_LOOSE = 1e-3
 # Directions in which a law is flatter than this, relatively, are left out.
 _FLAT = 1e-9
 
@@ -120,10 +123,30 @@ def _least(law: Law, profile: HardThresholdProfile, budget: int) -> LowerBound:
         proven = fine.values(arrays.mean[None]).item()
     else:
         boxes = _boxes(_in_own_space(arrays), profile)
-        proven = least_over_boxes(boxes, _GAP, budget).proven
+        least = least_over_boxes(boxes, _GAP, budget)
+        proven = least.proven
+        if proven < (1 - _LOOSE) * least.value:
+            proven = max(proven, _under_a_chord(law, arrays, profile))
     if not proven > rounding:
         return LowerBound(0.0, 0.0)
     return LowerBound(proven, rounding, _name(profile))
+
+
+def _under_a_chord(law: Law, arrays: LawArrays, profile: HardThresholdProfile) -> float:
+    """Return the radial bound for λ = 2s, s² + 2s (R - s) = h(R), no two x being R apart.
+
+    h is r², and then grows along a line, so that h_λ, which is r² up to s and then the tangent
+    there, which meets h at R, is below it: and no x is further than R from a b in their hull.
+    """
+    if arrays.normals:
+        return 0.0
+    low, high = support_box(arrays)
+    reach = float(np.linalg.norm(high - low))
+    s = reach - float(np.sqrt(max(reach**2 - profile.value(reach), 0.0)))
+    if not s > 0:
+        return 0.0
+    bound = lower_bound(law, Objective(2 * s * (1 - _EPSILON)), 1)
+    return bound.value - bound.error
 
 
 def _name(profile: HardThresholdProfile) -> str:

@@ -204,11 +204,7 @@ class CornerBoxes:
     @cached_property
     def box(self) -> tuple[Array, Array]:
         """The bounding box of the law."""
-        lowest = [part.affine[:, :, 0] + np.minimum(part.affine[:, :, 1:], 0).sum(axis=2)
-                  for part in self.law.groups]  # fmt: skip
-        highest = [part.affine[:, :, 0] + np.maximum(part.affine[:, :, 1:], 0).sum(axis=2)
-                   for part in self.law.groups]  # fmt: skip
-        return np.concatenate(lowest).min(axis=0), np.concatenate(highest).max(axis=0)
+        return support_box(self.law)
 
     @property
     def floor(self) -> float:
@@ -253,6 +249,15 @@ class CornerBoxes:
             total += _share_near(cubes, middle, within) @ cubes.probability
         near: Array = np.minimum(total, 1.0)
         return near + (1 - near) * self.profile.l1 / (2 * self.profile.kink)
+
+
+def support_box(law: LawArrays) -> tuple[Array, Array]:
+    """Return the lowest and highest corner of a law's bounding box."""
+    lowest = [part.affine[:, :, 0] + np.minimum(part.affine[:, :, 1:], 0).sum(axis=2)
+              for part in law.groups]  # fmt: skip
+    highest = [part.affine[:, :, 0] + np.maximum(part.affine[:, :, 1:], 0).sum(axis=2)
+               for part in law.groups]  # fmt: skip
+    return np.concatenate(lowest).min(axis=0), np.concatenate(highest).max(axis=0)
 
 
 def _share_near(cubes: Cubes, middle: Array, within: Array) -> Array:

@@ -220,6 +220,19 @@ def test_whatever_the_law_no_bias_is_below_it(law: Law, l0: float) -> None:
         assert values.mean() > bound.value - 4 * values.std() / np.sqrt(len(x))
 
 
+@pytest.mark.parametrize("l0", [0.5, 1.5])
+def test_with_no_budget_a_radial_bound_below_it_holds(l0: float) -> None:
+    """In R⁶, where boxes are of little use, it is a third of what a good b costs at least."""
+    law = load_law({"sets": [3, 3]})
+    x, mean = sample(law, 50_000, 0), law_arrays(law).mean
+    at_mean = np.minimum(((x - mean) ** 2).sum(axis=1), l0).mean()
+    for l1 in (0.0, 0.1):
+        bound = hard_threshold_bound(law, Objective(l1, l0=l0), budget=1)
+        assert bound.value > at_mean / 3
+        if not l1:
+            assert bound.value < at_mean * 1.01
+
+
 def test_it_is_a_bound_whatever_the_budget() -> None:
     values = [
         hard_threshold_bound(MOVED, Objective(0, l0=0.3), budget=budget).value
