@@ -28,20 +28,27 @@ latents fire on average, as in a BatchTopK SAE, λ₀ E # ≤ λ₀ k for every 
 That is of no use for k ≥ 1: an l0 bound is at most κ.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import optimize
 
 from solvers.autoencoders.architecture import Architecture
 from solvers.autoencoders.objective import Objective
 from solvers.bounds.hard_threshold_bound import hard_threshold_bound
+from solvers.bounds.law_cells import law_cells
+from solvers.bounds.profile_means import HardThresholdProfile
 from solvers.bounds.radial_bound import LowerBound, lower_bound
 from solvers.bounds.width_bound import width_bound
 from solvers.laws.arrays import law_arrays
 from solvers.runtime.arguments import check_type, check_whole, checked
 from theory.laws.law import Law
+
+Array = NDArray[np.float64]
 
 _RELU = Architecture()
 # A weight u is sought from this share of Σ v_s on, on a logarithmic scale, up to this accuracy;
@@ -49,6 +56,9 @@ _RELU = Architecture()
 _LEAST_SHARE = 1e-7
 _KAPPAS = (1e-5, 1e2)
 _ACCURACY = 0.02
+# They are sought on so many cells of the law, with b_dec its mean or one of the likeliest cells,
+# and the largest norms of free atoms.
+_CELLS, _LIKELIEST, _NORMS = 2**11, 32, 16
 
 
 @dataclass(frozen=True)
@@ -59,7 +69,7 @@ class _Problem:
     objective: Objective
     n_latents: int
 
-    @property
+    @cached_property
     def prefixes(self) -> list[tuple[float, LowerBound]]:
         """Weights of prefixes and their width bounds, the largest prefix first."""
         sizes = self.objective.prefixes or (self.n_latents,)
@@ -82,26 +92,54 @@ class _Problem:
         )
         bounds = [lower_bound(self.law, replace(plain, l0=0.0), self.n_latents)]
         if plain.l0 > 0:
-            bounds.append(hard_threshold_bound(self.law, replace(plain, l1=0.0)))
+            bounds.append(hard_threshold_bound(self.law, plain))
         best = max(bounds, key=_proven)
         return LowerBound(best.value * weight, best.error * weight, best.by)
 
-    def with_width(self, weight: float) -> LowerBound:
-        """Return the bound of both kinds for a sum u of weights."""
-        left, value, error, of_width = weight, 0.0, 0.0, False
+    def of_widths(self, weight: float) -> LowerBound:
+        """Return what prefixes are bounded by that a sum u of weights is taken from."""
+        left, value, error = weight, 0.0, 0.0
         for each, bound in self.prefixes:
             given_up = min(left, each)
             left -= given_up
             value += (each - given_up) * bound.value
             error += (each - given_up) * bound.error
-            of_width = of_width or (each > given_up and bound.value > 0)
-        names = ["width bound"] if of_width else []
+        return LowerBound(value, error, "width bound") if value > 0 else LowerBound(0.0, 0.0)
+
+    def with_width(self, weight: float) -> LowerBound:
+        """Return the bound of both kinds for a sum u of weights."""
+        parts = [self.of_widths(weight)]
         if weight > 0:
-            rest = self.of_any_width(weight)
-            value, error = value + rest.value, error + rest.error
-            names += [rest.by] if rest.value > 0 else []
-        error += float(np.finfo(float).eps) * abs(value)
+            parts.append(self.of_any_width(weight))
+        value = sum(part.value for part in parts)
+        error = sum(part.error for part in parts) + float(np.finfo(float).eps) * abs(value)
+        names = [part.by for part in parts if part.value > 0]
         return LowerBound(value, error, " and ".join(names)) if names else LowerBound(0.0, 0.0)
+
+    @cached_property
+    def _distances(self) -> tuple[Array, Array]:
+        """Probabilities of cells, and their distances from some b_dec, (m, cells)."""
+        cells = law_cells(law_arrays(self.law), _CELLS)
+        likeliest = np.argsort(-cells.probability, kind="stable")[:_LIKELIEST]
+        b = np.vstack([law_arrays(self.law).mean, cells.mean[likeliest]])
+        return cells.probability, np.linalg.norm(cells.mean - b[:, None], axis=2)
+
+    def about(self, weight: float, more_l0: float = 0.0) -> float:
+        """Return about what `of_any_width` is, up to what does not depend on u."""
+        objective, (probability, r) = self.objective, self._distances
+        l0 = (objective.l0 + more_l0) / weight
+
+        def least(l1: float) -> float:
+            return weight * float((HardThresholdProfile(l0, l1 / weight)(r) @ probability).min())
+
+        if objective.decoder == "unit" or objective.sparsity == "decoder-norm":
+            return least(objective.l1)
+        decay = objective.weight_decay
+        if decay == 0:
+            return least(0.0)
+        largest = math.sqrt(law_arrays(self.law).spread / decay)
+        norms = largest * np.arange(1, _NORMS + 1) / _NORMS
+        return min(least(objective.l1 / float(norm)) + decay * float(norm) ** 2 for norm in norms)
 
 
 @checked
@@ -147,18 +185,21 @@ def best_bound(
         return problem.of_any_width()
     corners = np.cumsum([0.0, *(weight for weight, _ in problem.prefixes)]).tolist()
     found = [problem.with_width(corner) for corner in corners]
-    all_weights = corners[-1]
+    every = corners[-1]
     if found[-1].value > 0 and any(bound.value > 0 for _, bound in problem.prefixes):
-        found.append(_largest(problem.with_width, all_weights * _LEAST_SHARE, all_weights))
-    k = architecture.k
-    if k is not None and k < 1:
-
-        def dual(kappa: float) -> LowerBound:
-            bound = problem.of_any_width(all_weights, kappa)
-            return replace(bound, value=bound.value - kappa * k)
-
-        spread = law_arrays(law).spread
-        found.append(_largest(dual, _KAPPAS[0] * spread, _KAPPAS[1] * spread))
+        weight = _largest(
+            lambda weight: problem.of_widths(weight).value + problem.about(weight),
+            _LEAST_SHARE * every, every,
+        )  # fmt: skip
+        found.append(problem.with_width(weight))
+    k, spread = architecture.k, law_arrays(law).spread
+    if k is not None and k < 1 and spread > 0:
+        kappa = _largest(
+            lambda kappa: problem.about(every, kappa) - kappa * k,
+            _KAPPAS[0] * spread, _KAPPAS[1] * spread,
+        )  # fmt: skip
+        bound = problem.of_any_width(every, kappa)
+        found.append(replace(bound, value=bound.value - kappa * k))
     return max(found, key=_proven)
 
 
@@ -166,18 +207,10 @@ def _proven(bound: LowerBound) -> float:
     return bound.value - bound.error
 
 
-def _largest(bound: Callable[[float], LowerBound], low: float, high: float) -> LowerBound:
-    """Return the largest of the bounds between two numbers, each of which holds."""
-    tried: list[LowerBound] = []
-
-    def less(logarithm: float) -> float:
-        tried.append(bound(float(np.exp(logarithm))))
-        return -_proven(tried[-1])
-
-    if not 0 < low < high:
-        return LowerBound(0.0, 0.0)
-    optimize.minimize_scalar(
-        less, bounds=(np.log(low), np.log(high)), method="bounded",
-        options={"xatol": _ACCURACY},
+def _largest(value: Callable[[float], float], low: float, high: float) -> float:
+    """Return about where a function of one peak is largest."""
+    found = optimize.minimize_scalar(
+        lambda logarithm: -value(math.exp(logarithm)),
+        bounds=(math.log(low), math.log(high)), method="bounded", options={"xatol": _ACCURACY},
     )  # fmt: skip
-    return max(tried, key=_proven)
+    return math.exp(found.x)

@@ -28,6 +28,11 @@ from scipy import integrate, optimize
 
 from solvers.autoencoders.objective import Objective
 from solvers.bounds.midpoint_bound import midpoint_bound
+from solvers.bounds.profile_means import (
+    HardThresholdProfile,
+    has_thin_parallelogram,
+    profile_means,
+)
 from solvers.laws.arrays import LawArrays, law_arrays
 from solvers.losses.parameters import LossOfVector, ScaledProblem
 from solvers.runtime.arguments import checked
@@ -256,7 +261,13 @@ def _least_over_b_dec(law: LawArrays, profile: Profile, symmetric: bool) -> Lowe
     if symmetric:
         return expectation_of_profile(law, np.zeros(law.dimension), profile)
 
+    closed = isinstance(profile, SquaredProfile) and not has_thin_parallelogram(law)
+
     def value(b: Array) -> float:
+        if closed:
+            return float(
+                profile_means(law, b[None], HardThresholdProfile(0.0, 2 * profile.kink))[0].item()
+            )
         return expectation_of_profile(law, b, profile).value
 
     found = optimize.minimize(

@@ -56,7 +56,7 @@ Array = NDArray[np.float64]
 # Neighbours closer than this are one atom, and cells are widened by this: far above rounding,
 # far below any cell.
 _COINCIDENT = 1e-12
-_WIDENING = 1e-10
+WIDENING = 1e-10
 _AT_ONCE = 2**13
 # Rounding of one expectation in units of machine epsilon times the largest quadratic; a
 # moment is good to a few, six of them count, and lines are rounded too.
@@ -143,7 +143,7 @@ class SectorLosses:
 
     def half_planes(self, angles: Array) -> Array:
         """Return the gain of an atom without neighbours, right and left together."""
-        level = _level_lines(angles, self.l1 / 2)
+        level = level_lines(angles, self.l1 / 2)
         return self._expectations(np.stack([level, level], axis=1), self._strip(angles, level))
 
     def sides(self, angles: Array, turn: int) -> Array:
@@ -173,9 +173,9 @@ class SectorLosses:
 
     def cells(self, low: Array, high: Array) -> Array:
         """Return upper bounds on the gain of all x in cells, narrower than π, of atoms."""
-        low, high = low - _WIDENING, high + _WIDENING
+        low, high = low - WIDENING, high + WIDENING
         middle, half = (low + high) / 2, (high - low) / 2
-        level = _level_lines(middle, self.l1 / 2 * np.cos(half))
+        level = level_lines(middle, self.l1 / 2 * np.cos(half))
         lengths = level / np.cos(half)[:, None]
         # -2 c·e (‖x‖ - κ) is at most this for every direction e in the cell.
         tilts = np.array(self.tilts)
@@ -193,7 +193,7 @@ class SectorLosses:
 
     def _beyond(self, angles: Array, offset: Array, turn: int) -> Array:
         """Return E (x·e - κ)₊² where x is further than `offset` to one side of the atom."""
-        level = _level_lines(angles, self.l1 / 2)
+        level = level_lines(angles, self.l1 / 2)
         lines = np.stack([level, _side_lines(angles, offset, turn)], axis=1)
         return self._expectations(lines, self._strip(angles, level))
 
@@ -235,7 +235,7 @@ class SectorLosses:
         return total
 
 
-def _level_lines(angles: Array, level: Array | float) -> Array:
+def level_lines(angles: Array, level: Array | float) -> Array:
     """Return x·e - level as rows on (1, x)."""
     return np.stack([-level * np.ones_like(angles), np.cos(angles), np.sin(angles)], axis=1)
 

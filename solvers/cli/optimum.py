@@ -7,6 +7,7 @@ best of the starts that were finished. With --certify, status 1 if a claimed los
 import argparse
 from pathlib import Path
 
+from solvers.autoencoders.architecture import Architecture
 from solvers.autoencoders.objective import Objective
 from solvers.cli.dispatch import as_option
 from solvers.cli.interrupts import INTERRUPTED
@@ -80,15 +81,13 @@ def run(options: argparse.Namespace) -> int:
     """Run the command and return its exit status."""
     objective = objective_of(options)
     architecture = architecture_of(options)
-    if architecture.name != "relu" and options.certify:
-        raise InputError("certify", "a ReLU SAE")
     if options.save is not None:
         check_suffix(options.save, ".npz")
     check_plot(options.plot)
     law = law_of(options)
     certificate = None
     if options.certify:
-        optimum, certificate = _certified(options, law, objective)
+        optimum, certificate = _certified(options, law, objective, architecture)
     else:
         for name in ("any_b_dec", "claimed", "gap"):
             if getattr(options, name) is not None:
@@ -113,7 +112,9 @@ def run(options: argparse.Namespace) -> int:
     return 1 if certificate is not None and certificate.refuted else 0
 
 
-def _certified(options: argparse.Namespace, law: Law, objective: Objective) -> Certified:
+def _certified(
+    options: argparse.Namespace, law: Law, objective: Objective, architecture: Architecture
+) -> Certified:
     try:
         with search_of(options) as search:
             return certified_optimum(
@@ -121,6 +122,7 @@ def _certified(options: argparse.Namespace, law: Law, objective: Objective) -> C
                 options.latents,
                 objective,
                 search,
+                architecture=architecture,
                 gap=_GAP if options.gap is None else options.gap,
                 claimed=options.claimed,
                 any_b_dec=bool(options.any_b_dec),

@@ -189,19 +189,34 @@ def hard_code_saes(
     >>> [(name, sae.activations([[1.0, 0.0]]).round(3).tolist()[0]) for name, sae in saes]
     [('axis-aligned', [1.0, 0.0, 0.0, 0.0, 0.0]), ('diagonal', [0.707, 0.0, 0.0, 0.0, 0.0])]
     """
-    height = np.sqrt(objective.l0) or objective.l1 / 2
-    has_thresholds = architecture.name in ("jumprelu", "gated")
     for name, relu in code_saes(law, n_latents, 0.0):
-        used = len(np.unique(relu.W_dec.round(_DIGITS), axis=0))
-        reads, b_enc = relu.W_dec.T.copy(), np.zeros(n_latents)
-        reads[:, used:], b_enc[used:] = 0.0, -(height or 1.0)
-        base = Sae(reads, b_enc, relu.W_dec, relu.b_dec)
-        if architecture.name == "topk":
-            yield name, TopKSae(base, int(architecture.k or 1))
-            continue
-        for share in _HEIGHTS if has_thresholds else (0.0,):
-            jump = JumpReluSae(base, np.full(n_latents, share * height))
-            yield name, jump
+        for sae in hard_saes(relu, objective, architecture):
+            yield name, sae
+
+
+def hard_saes(
+    relu: Sae, objective: Objective, architecture: Architecture
+) -> Iterator[Autoencoder]:
+    """Yield SAEs of an architecture that read along an SAE's atoms, each atom once.
+
+    Examples
+    --------
+    >>> relu = code_sae(np.array([[1.0], [-1.0]]), 3, 0.0)
+    >>> found = list(hard_saes(relu, Objective(0.0, l0=0.16), Architecture("jumprelu")))
+    >>> [round(float(sae.threshold[0]), 12) for sae in found], found[0].W_enc.tolist()
+    ([0.4, 0.2, 0.02], [[1.0, -1.0, 0.0]])
+    """
+    height = np.sqrt(objective.l0) or objective.l1 / 2
+    n_latents = relu.d_sae
+    used = len(np.unique(relu.W_dec.round(_DIGITS), axis=0))
+    reads, b_enc = relu.W_dec.T.copy(), -relu.W_dec @ relu.b_dec
+    reads[:, used:], b_enc[used:] = 0.0, -(height or 1.0)
+    base = Sae(reads, b_enc, relu.W_dec, relu.b_dec)
+    if architecture.name == "topk":
+        yield TopKSae(base, int(architecture.k or 1))
+        return
+    for share in _HEIGHTS if architecture.name in ("jumprelu", "gated") else (0.0,):
+        yield JumpReluSae(base, np.full(n_latents, share * height))
 
 
 def code_sae(atoms: Array, n_latents: int, l1: float, b_dec: Sequence[float] = ()) -> Sae:

@@ -52,15 +52,20 @@ def certificate_text(certificate: Certificate, total: float) -> str:
             f"; best found {certificate.any_b_dec_optimum:.12g}, "
             f"relative gap {certificate.any_b_dec_gap:.3g}"
             if certificate.searched_b_dec
-            else ", the radial bound"
+            else f", {_known(certificate).rstrip(',')}"
         ),
         f"{'boxes examined':<16}{certificate.boxes:<23}on {certificate.levels} levels",
     ]
     if not certificate.complete:
         lines.append("NOT COMPLETE: the gap that was asked for is not reached everywhere")
     if certificate.attained_radial:
-        lines.append("the radial bound is attained: no width and no encoder does better")
+        lines.append(f"{_known(certificate)} is attained: no width and no encoder does better")
     if certificate.refuted:
         lines.append("REFUTED: the claimed loss is not the least")
     lines += textwrap.wrap(certificate.covers, width=WIDTH, subsequent_indent="    ")
     return "\n".join(lines)
+
+
+def _known(certificate: Certificate) -> str:
+    by = certificate.any_b_dec_by
+    return "0, below which no loss is," if by == "trivial" else f"the {by}"

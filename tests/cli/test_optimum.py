@@ -83,6 +83,29 @@ def test_certificate(capsys: pytest.CaptureFixture[str]) -> None:
     assert "REFUTED" in out
 
 
+@pytest.mark.parametrize(
+    ("architecture", "least", "by"),
+    [
+        (["jumprelu", "--sparsity", "l0", "--l0", "0.1"], 0.08509288015, "the l0 bound"),
+        (["topk", "--k", "1"], 0.0, "0, below which no loss is,"),
+    ],
+    ids=["l0", "topk"],
+)
+def test_a_certificate_where_latents_are_counted(
+    capsys: pytest.CaptureFixture[str], architecture: list[str], least: float, by: str
+) -> None:
+    arguments = ("optimum", "shared", "--latents", 4, "--starts", 1, "--certify",
+                 "--architecture", *architecture)  # fmt: skip
+    status, out, _ = run(capsys, *arguments)
+    assert status == 0
+    assert f"{by} is attained: no width and no encoder does better" in out
+    _, out, _ = run(capsys, *arguments, "--json")
+    document = json.loads(out)
+    assert document["total"] == pytest.approx(least, abs=1e-9)
+    assert document["certificate"]["lower_bound"] == pytest.approx(least, abs=1e-9)
+    assert document["certificate"]["attained_radial"]
+
+
 @pytest.mark.slow
 def test_an_interrupted_certificate(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
@@ -109,6 +132,8 @@ def test_a_law_of_nothing_has_a_certificate(
 
 
 TWO = ["--l1", "1", "--latents", "2"]
+L0 = ["--sparsity", "l0", "--l0", "0.1", "--latents", "2", "--architecture", "jumprelu",
+      "--starts", "1"]  # fmt: skip
 BAD = [
     (["--l1", "0.1"], "required: --latents"),
     (["--l1", "0.1", "--latents", "0"], "--latents: expected a whole number from 1"),
@@ -127,6 +152,14 @@ BAD = [
     ([*TWO, "--gap", "0.1"], "--gap: expected beside --certify only"),
     ([*TWO, "--any-b-dec"], "--any-b-dec: expected beside --certify only"),
     ([*TWO, "--claimed", "0"], "--claimed: expected beside --certify only"),
+    (
+        ["--latents", "2", "--architecture", "topk", "--k", "2", "--certify"],
+        "--certify: --k: expected 1 of TopK, or a penalty, for a certificate, got 2",
+    ),
+    (
+        [*L0, "--certify", "--any-b-dec"],
+        "--certify: --any-b-dec: expected False where latents are counted",
+    ),
     ([*TWO, "--certify", "--gap", "nan"], "--certify: --gap: expected a number between 0 and 1"),
     (["--latents", "2", "--l1", "0", "--certify"], "--certify: --l1: expected"),
     (

@@ -108,8 +108,10 @@ def test_from_the_command_line(capsys: pytest.CaptureFixture[str], tmp_path: Pat
         (["--l0", "nan"], "--l0: expected a finite number ≥ 0, got nan"),
         ([], "--l1: expected λ, the coefficient of the penalty"),
         (["--l0", "0.1", "--reconstruction", "relative"], "--l0: expected 0 beside the relative"),
-        (["--architecture", "jumprelu", "--l0", "1", "--certify"], "--certify: expected a ReLU"),
-        (["--certify", "--l1", "1", "--l0", "1"], "--certify: --l0: expected 0 for a cert"),
+        (
+            ["--architecture", "jumprelu", "--l0", "1", "--certify", "--any-b-dec"],
+            "--certify: --any-b-dec: expected False where latents are counted",
+        ),
         (
             ["--architecture", "jumprelu", "--l1", "1", "--reconstruction", "relative"],
             "--reconstruction: expected 'squared' for architecture 'jumprelu'",
