@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from solvers.autoencoders.conventions import convert_l1 as convert_l1
     from solvers.autoencoders.frames import frame_sae as frame_sae
     from solvers.autoencoders.objective import Objective as Objective
+    from solvers.bounds.best_bound import best_bound as best_bound
     from solvers.bounds.certificate import Certificate as Certificate
     from solvers.bounds.certificate import certify as certify
     from solvers.bounds.radial_bound import LowerBound as LowerBound
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from solvers.laws.samples import sample as sample
     from solvers.laws.samples import sample_features as sample_features
     from solvers.losses.best_activations import best_activation_loss as best_activation_loss
+    from solvers.losses.best_k_terms import best_k_term_loss as best_k_term_loss
     from solvers.losses.expected_loss import ExpectedLoss as ExpectedLoss
     from solvers.losses.expected_loss import LossAndGradient as LossAndGradient
     from solvers.losses.expected_loss import co_firing as co_firing
@@ -89,6 +91,8 @@ if TYPE_CHECKING:
     from theory.exact.errors import InputError as InputError
 
 _HOMES = {
+    "solvers.losses.best_k_terms": "best_k_term_loss",
+    "solvers.bounds.best_bound": "best_bound",
     "solvers.autoencoders.architecture_conventions": (
         "ArchitectureConvention architecture_convention"
     ),

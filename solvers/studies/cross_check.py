@@ -21,6 +21,7 @@ from solvers.autoencoders.conventions import CONVENTIONS
 from solvers.autoencoders.objective import Objective
 from solvers.laws.arrays import law_arrays
 from solvers.losses.best_activations import best_activation_loss
+from solvers.losses.best_k_terms import best_k_term_loss
 from solvers.losses.expected_loss import ExpectedLoss, expected_loss
 from solvers.losses.piecewise_loss import piecewise_parts
 from solvers.losses.sampled_loss import SampledLoss, sampled_loss
@@ -265,11 +266,16 @@ def cross_check(
             "loss; the gaps are those of the objective, and there is no verdict"
         )
     best_activations = None
-    if objective_used.reconstruction == "squared" and objective_used.l1 > 0:
+    k_terms = isinstance(judged_sae, TopKSae) and counts and not objective_used.l1
+    if objective_used.reconstruction == "squared" and (objective_used.l1 > 0 or k_terms):
         try:
-            best_activations = best_activation_loss(
-                law, judged_sae, objective_used, progress=search.progress
-            )
+            if k_terms and isinstance(judged_sae, TopKSae):
+                objective_used.check_no_prefixes("the best activations")
+                best_activations = best_k_term_loss(law, judged_sae, judged_sae.k)
+            else:
+                best_activations = best_activation_loss(
+                    law, judged_sae, objective_used, progress=search.progress
+                )
         except InputError as error:
             notes.append(f"amortisation gap not computed: {error}")
     closest = closest_code(law, sae.W_dec, loss.firing)
