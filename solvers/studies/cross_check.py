@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solvers.autoencoders.architectures import (
+    TopKSae,
     architecture_of,
 )
 from solvers.autoencoders.autoencoder import Autoencoder, Sae
