@@ -108,7 +108,10 @@ def test_truncated_pt(tmp_path: Path, keep: int) -> None:
     ("config", "message"),
     [
         ('{"trainer": {"dict_class": "CrossCoder"}}', "dict_class: expected one of AutoEncoder"),
-        ('{"trainer": {"dict_class": ["AutoEncoder"]}}', "dict_class: expected one of AutoEncoder"),
+        (
+            '{"trainer": {"dict_class": ["AutoEncoder"]}}',
+            "dict_class: expected one of AutoEncoder",
+        ),
         (
             '{"trainer": {"dict_class": "AutoEncoder"}, "buffer": {"io": "in_and_out"}}',
             "config.json: buffer: io: expected 'in' or 'out', got 'in_and_out'; it maps one layer",

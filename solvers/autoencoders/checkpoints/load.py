@@ -199,12 +199,8 @@ def find_checkpoints(path: str | Path) -> list[Path]:
             continue
         files = [here / name for name in names]
         found += [file for file in files if file.suffix == ".npz"]
-        bare = _bare_safetensors(here, names)
-        found += [
-            file
-            for file in [*files, *bare]
-            if (file.suffix == ".pt" or file in bare) and _holds_saes(file)
-        ]
+        unsure = [file for file in files if file.suffix == ".pt"] + _bare_safetensors(here, names)
+        found += [file for file in unsure if _holds_saes(file)]
     if not found:
         kinds = ", ".join(weights for weights, _, _ in _FOLDERS)
         expected = f"a checkpoint in this folder ({kinds}, .npz, {SUFFIX} or .pt)"

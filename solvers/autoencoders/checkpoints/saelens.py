@@ -57,6 +57,10 @@ _PLAIN: dict[str, tuple[object, ...]] = {
 }
 # What multiplies the activations before they are decoded: its name before version 3, and since.
 _SCALES = ("scaling_factor", "finetuning_scaling_factor")
+_FOLDED = (
+    "multiplies the activations before they are decoded; folded into the atoms, whose norms were "
+    "not what training held; no training loss is claimed"
+)
 
 
 def read_saelens(path: Path) -> tuple[Autoencoder, ...]:
@@ -85,8 +89,11 @@ def saelens_sae(
     subtracts = config.get("apply_b_dec_to_input")
     if not isinstance(subtracts, bool):
         raise InputError("apply_b_dec_to_input", "true or false", subtracts, where=CONFIG)
-    arrays, scaled = _without_scale(dict(arrays), config)
+    arrays, scaled = dict(arrays), ""
     kind = f"SAELens' {WEIGHTS}"
+    if any(name in arrays for name in _SCALES) or config.get(_SCALES[1]):
+        check_names(arrays, ("W_dec",), kind, ignored=arrays)
+        arrays, scaled = _scaled(arrays, config)
     if architecture == "gated":
         check_names(arrays, ("W_enc", "b_gate", "b_mag", "r_mag", "W_dec", "b_dec"), kind)
         arrays["b_enc"] = arrays["b_gate"]
@@ -110,7 +117,10 @@ def saelens_sae(
         compared = "ranked by" if architecture == "topk" else "held against the threshold by"
         notes = (*notes, f"latents are {compared} p_i ‖d_i‖; read as the same SAE with unit atoms")
     reads = "subtracts b_dec; folded into b_enc" if subtracts else "does not subtract b_dec"
-    notes = (f"SAELens, {architecture}: the encoder {reads}", *notes, *scaled, *turned)
+    notes = (f"SAELens, {architecture}: the encoder {reads}", *notes, *filter(None, [scaled]))
+    notes = (*notes, *turned)
+    if _FOLDED in scaled:
+        origin = replace(origin, loss="")
     if architecture in BATCH:
         notes = (*notes, *notes_on_threshold(sae))
     return sae.with_origin(replace(origin, notes=notes))
@@ -130,27 +140,34 @@ def _architecture(config: dict[str, Any]) -> str:
     return check_choice("architecture", named, _ARCHITECTURES, where=CONFIG, hint=hint)
 
 
-def _without_scale(arrays: Arrays, config: dict[str, Any]) -> tuple[Arrays, tuple[str, ...]]:
-    """Leave out the factor that finetuning gives every latent, where it is 1 or not used.
+def _scaled(arrays: Arrays, config: dict[str, Any]) -> tuple[Arrays, str]:
+    """Return the arrays without the factor of finetuning on every latent, and a note of it.
 
-    Versions 1 and 2 always multiply by it, later ones where the setting says so.
+    Versions 1 and 2 always decode (f · scaling_factor) W_dec + b_dec, whatever the configuration
+    (`SparseAutoencoder.decode`), so that the factor can be folded into the atoms; later versions
+    multiply where the setting says so.
     """
-    key = _SCALES[1]
-    used = config.get(key)
+    setting = _SCALES[1]
+    used = config.get(setting)
     if used not in (False, None, True):
-        raise InputError(key, "true or false", used, where=CONFIG)
+        raise InputError(setting, "true or false", used, where=CONFIG)
     found = [name for name in _SCALES if name in arrays]
     if used and not found:
-        raise InputError(key, "False, or an array of this name", used, where=CONFIG)
-    notes = []
+        raise InputError(setting, "False, or an array of this name", used, where=CONFIG)
+    note = ""
     for name in found:
         factor = finite_array(name, arrays.pop(name))
-        if used is not False and (factor != 1).any():
-            hint = "after finetuning its activations are multiplied by it"
-            raise InputError(name, "ones", factor.ravel().tolist(), hint=hint)
         if used is False:
-            notes.append(f"{name} is not used, as {CONFIG} says")
-    return arrays, tuple(notes)
+            note = f"{name} is not used, as {CONFIG} says"
+        elif used and (factor != 1).any():
+            hint = f"with {setting} true every activation is multiplied by it"
+            raise InputError(name, "ones", factor.ravel().tolist(), hint=hint)
+        elif (factor != 1).any():
+            if factor.shape != arrays["W_dec"].shape[:1]:
+                raise InputError(name, f"shape {arrays['W_dec'].shape[:1]}", factor.shape)
+            arrays["W_dec"] = arrays["W_dec"] * factor[:, None]
+            note = f"{name} {_FOLDED}"
+    return arrays, note
 
 
 def _build(
