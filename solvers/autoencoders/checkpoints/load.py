@@ -130,7 +130,8 @@ def _reader(path: Path) -> Reader:
 def _folder_reader(folder: Path) -> Reader:
     """Return the reader of a folder that holds no library's weights under their own name."""
     bare = [folder / name for name in gemma_scope.WEIGHTS if (folder / name).is_file()]
-    bare = bare or _bare_safetensors(folder, [path.name for path in folder.iterdir()])
+    names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+    bare = bare or _bare_safetensors(folder, names)
     if len(bare) == 1:
         read = _file_reader(bare[0])
         return lambda _: read(bare[0])

@@ -26,7 +26,7 @@ FORMATS = (
     Format(
         f"folder of `{CONFIG}` and `{WEIGHTS}`",
         "EleutherAI sparsify",
-        "0.1 to 1.3",
+        "1.3, and older ones with the same fields",
         ("topk",),
         "x - b_dec",
     ),
