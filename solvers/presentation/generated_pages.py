@@ -8,6 +8,7 @@ import sympy
 from solvers.autoencoders.architecture_conventions import ARCHITECTURE_CONVENTIONS
 from solvers.autoencoders.conventions import CONVENTIONS
 from solvers.presentation.figures import Figure, write_figure
+from solvers.presentation.formats_page import formats_markdown
 from solvers.presentation.straight_through_page import (
     straight_through_markdown,
     straight_through_page_figure,
@@ -120,6 +121,7 @@ def conventions_markdown() -> str:
 PAGES: dict[Path, Callable[[], str]] = {
     Path("docs/claims.md"): ledger_markdown,
     Path("docs/conventions.md"): conventions_markdown,
+    Path("docs/formats.md"): formats_markdown,
     Path("docs/straight-through.md"): straight_through_markdown,
 }
 

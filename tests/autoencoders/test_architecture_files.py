@@ -126,12 +126,15 @@ def test_what_a_file_says_of_its_training(path: str, loss: str, fields: dict[str
         ("saelens/batchtopk/training", "stands for the ranking of batches in training"),
         ("saelens/batchtopk/inference", "trained as 'batchtopk'; its stored threshold"),
         ("saelens/matryoshka_batchtopk/inference", "trained as 'matryoshka_batchtopk'; its"),
-        ("saelens/jumprelu/inference", "pre_act_loss_coefficient adds a loss of latents while"),
-        ("saelens/jumprelu_tanh/training", "jumprelu_sparsity_loss_mode='tanh', is λ Σ tanh"),
-        ("saelens/jumprelu_quadratic/inference", "mode='quadratic', is 2λ/k (l0 - k)²"),
+        ("saelens/jumprelu/inference", "pre_act_loss_coefficient=0.000003 adds a loss of latents"),
+        (
+            "saelens/jumprelu_tanh/training",
+            "jumprelu_sparsity_loss_mode='tanh' penalises λ Σ tanh",
+        ),
+        ("saelens/jumprelu_quadratic/inference", "mode='quadratic' penalises 2λ/k (l0 - k)²"),
         (
             "dictionary_learning/jumprelu/trainer_0",
-            "JumpReluTrainer penalises λ (E l0 / target_l0",
+            "'JumpReluTrainer' penalises λ (E l0 / target_l0",
         ),
         ("dictionary_learning/matryoshka/trainer_0", "used by its stored threshold"),
     ],
@@ -291,7 +294,7 @@ def test_a_gradient_that_stops_at_inner_prefixes_is_no_loss(tmp_path: Path, key:
     path = edited_saelens(tmp_path / "sae", "matryoshka_batchtopk", setting(key, True))
     sae = load_checkpoint(path)
     assert (sae.origin.loss, training_loss(load_law("independent"), sae)) == ("", None)
-    assert f"{key} stops gradients at inner prefixes" in "; ".join(sae.notes)
+    assert f"{key}=True stops gradients at inner prefixes" in "; ".join(sae.notes)
 
 
 def test_a_threshold_of_zero_is_read_and_said_so(tmp_path: Path) -> None:
@@ -408,4 +411,4 @@ def test_annealed_penalties_are_named(tmp_path: Path, trainer: str) -> None:
     edit = setting("trainer_class", trainer)
     origin = load_checkpoint(edited_dictionary_learning(tmp_path / "t", "gated", edit)).origin
     assert (origin.loss, origin.l1) == ("", None)
-    assert f"{trainer} penalises" in origin.notes[-1]
+    assert f"trainer_class={trainer!r} penalises" in "; ".join(origin.notes)

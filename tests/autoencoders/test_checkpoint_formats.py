@@ -304,11 +304,12 @@ def corrupted(path: Path, position: int) -> None:
 
 
 def test_flipped_bytes_never_give_a_traceback(tmp_path: Path) -> None:
-    """Every byte of three small files, one after the other."""
+    """Every byte of small files, one after the other."""
     rng = np.random.default_rng(0)
     arrays = {"W_enc": np.ones((2, 3)), "b_enc": np.ones(3), "W_dec": np.ones((3, 2)),
               "b_dec": np.zeros(2)}  # fmt: skip
-    originals = tmp_path / "a.npz", tmp_path / "b.pt"
+    originals = tmp_path / "a.npz", tmp_path / "b.pt", tmp_path / "c.safetensors"
+    save_file(arrays, originals[2])
     np.savez_compressed(originals[0], **arrays)
     torch.save({name: torch.tensor(array) for name, array in arrays.items()}, originals[1])
     for original in originals:

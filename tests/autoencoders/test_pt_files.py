@@ -108,7 +108,14 @@ def test_truncated_pt(tmp_path: Path, keep: int) -> None:
     ("config", "message"),
     [
         ('{"trainer": {"dict_class": "CrossCoder"}}', "dict_class: expected one of AutoEncoder"),
-        ('{"trainer": {"dict_class": "GatedAutoEncoder"}}', "decoder_bias: expected this array"),
+        (
+            '{"trainer": {"dict_class": ["AutoEncoder"]}}',
+            "dict_class: expected one of AutoEncoder",
+        ),
+        (
+            '{"trainer": {"dict_class": "AutoEncoder"}, "buffer": {"io": "in_and_out"}}',
+            "config.json: buffer: io: expected 'in' or 'out', got 'in_and_out'; it maps one layer",
+        ),
         ('{"architecture": "standard"}', "config.json: trainer: expected a dictionary_learning"),
         (
             '{"trainer": {"dict_class": "AutoEncoder", "dict_size": 5}}',

@@ -1,12 +1,14 @@
 """Checkpoints of dictionary_learning: a folder trainer_* of ae.pt and config.json.
 
-torch's nn.Linear keeps a matrix as (outputs, inputs), so its matrices are transposed; what the
-class is called in config.json decides the architecture [DictionaryLearning], dictionary.py.
+torch's nn.Linear keeps a matrix as (outputs, inputs), so its matrices are transposed; the
+arrays decide the architecture [DictionaryLearning], dictionary.py, and the name of the class in
+config.json where they leave it open.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,12 +22,15 @@ from solvers.autoencoders.checkpoints.batch_topk import (
     numbers_of,
     prefixes_of_groups,
 )
+from solvers.autoencoders.checkpoints.formats import NO_FUNCTION_OF_ONE_SAMPLE, Format
+from solvers.autoencoders.checkpoints.training_settings import changed_loss
 from solvers.autoencoders.checkpoints.weight_files import (
     Arrays,
     check_names,
     check_sizes,
     check_vector,
     expect_files,
+    inside,
     oriented,
     positive,
     read_config,
@@ -45,12 +50,37 @@ def read_dictionary_learning(path: Path) -> tuple[Autoencoder, ...]:
     expect_files(folder, (WEIGHTS, CONFIG), "dictionary_learning")
     config = read_config(folder / CONFIG, "dictionary_learning")
     trainer = config.get("trainer")
-    if not isinstance(trainer, dict) or "dict_class" not in trainer:
+    if not isinstance(trainer, dict):
         expected = "a dictionary_learning configuration with dict_class"
         raise InputError("trainer", expected, where=CONFIG)
-    name = check_choice("dict_class", trainer["dict_class"], _CLASSES, where=CONFIG)
+    _check_one_place(config)
     arrays, settings = torch_state(folder / WEIGHTS)
-    form = _CLASSES[name]
+    return (dictionary_sae(trainer.get("dict_class"), arrays, settings, trainer),)
+
+
+def dictionary_sae(
+    dict_class: object,
+    arrays: Arrays,
+    settings: Mapping[str, Any] = MappingProxyType({}),
+    trainer: Mapping[str, Any] = MappingProxyType({}),
+) -> Autoencoder:
+    """Return the SAE of a class of dictionary_learning and its state dict.
+
+    Parameters
+    ----------
+    dict_class : str or None
+    arrays, settings : dict
+        The tensors of the state dict, and what else it holds.
+    trainer : dict, optional
+        What config.json says of the training; without it the loss may be unknown.
+
+    Raises
+    ------
+    InputError
+        If they are no SAE that is read here, naming the key of config.json or the array.
+    """
+    name, renamed = _class_of(dict_class, {**arrays, **settings})
+    form = DICTIONARIES[name]
     kind = f"dictionary_learning's {WEIGHTS}"
     check_names({**arrays, **settings}, form.names, kind, form.ignored)
     check_names(arrays, form.names, kind, form.ignored)
@@ -58,17 +88,16 @@ def read_dictionary_learning(path: Path) -> tuple[Autoencoder, ...]:
     sae = form.build(arrays)
     check_sizes(CONFIG, trainer, sae.W_enc, "activation_dim", "dict_size")
     l1 = positive(CONFIG, "l1_penalty", trainer.get("l1_penalty"))
-    trained_by = str(trainer.get("trainer_class"))
-    convention = _CONVENTIONS.get(trained_by, "")
-    loss = "" if form.loss in ("objective", "gated") and not convention else form.loss
-    notes = (f"dictionary_learning, {name}: {form.note}", *turned)
-    if trained_by in _OTHER_LOSSES:
-        notes = (*notes, f"{trained_by} {_OTHER_LOSSES[trained_by]}, none of the losses here")
+    changed = changed_loss("dictionary_learning", trainer, None)
+    convention = _CONVENTIONS.get(str(trainer.get("trainer_class")), "")
+    known = convention or form.loss not in ("objective", "gated")
+    loss = form.loss if known and not changed.outside else ""
+    notes = (f"dictionary_learning, {name}: {form.note}", *renamed, *turned, *changed.notes)
     origin = Origin(
         library="dictionary_learning",
         convention=convention,
         loss=loss,
-        l1=l1 if loss in ("objective", "gated") else None,
+        l1=l1 if convention and form.loss in ("objective", "gated") else None,
         notes=notes,
     )
     if isinstance(sae, JumpReluSae) and "k" in form.names:
@@ -76,10 +105,49 @@ def read_dictionary_learning(path: Path) -> tuple[Autoencoder, ...]:
         origin = replace(origin, batch_k=batch_k, notes=(*notes, *notes_on_threshold(sae)))
     if "group_sizes" in form.names:
         origin = _with_prefixes(origin, arrays, trainer, sae.d_sae)
-    return (sae.with_origin(origin),)
+    return sae.with_origin(origin)
 
 
-def _with_prefixes(origin: Origin, arrays: Arrays, trainer: dict[str, Any], width: int) -> Origin:
+def _check_one_place(config: dict[str, Any]) -> None:
+    """Refuse a dictionary that was trained to map one place's activations to another's."""
+    if inside(CONFIG, config, "buffer").get("io") == "in_and_out":
+        hint = NO_FUNCTION_OF_ONE_SAMPLE["transcoder"]
+        raise InputError("buffer: io", "'in' or 'out'", "in_and_out", where=CONFIG, hint=hint)
+
+
+# Either may lack a threshold or hold one, so that their arrays do not tell them apart.
+_TOLD_BY_NAME = {"AutoEncoderTopK", "BatchTopKSAE"}
+
+
+def _class_of(named: object, found: Collection[str]) -> tuple[str, tuple[str, ...]]:
+    """Return the class that a file's arrays are of, and a note where the configuration errs.
+
+    Old trainers write the name of another class, or none.
+    """
+    if not isinstance(named, str | None):
+        check_choice("dict_class", named, DICTIONARIES, where=CONFIG)
+    if named in NO_FUNCTION_OF_ONE_SAMPLE:
+        check_choice("dict_class", named, DICTIONARIES, where=CONFIG,
+                     hint=NO_FUNCTION_OF_ONE_SAMPLE[named])  # fmt: skip
+    fitting = [name for name, form in DICTIONARIES.items() if form.fits(found)]
+    if named in fitting or (named in _TOLD_BY_NAME and set(fitting) <= _TOLD_BY_NAME):
+        return str(named), ()
+    if not fitting:
+        return str(named) if named in DICTIONARIES else _nearest(found), ()
+    if fitting[0] in _TOLD_BY_NAME:
+        check_choice("dict_class", named, sorted(_TOLD_BY_NAME), where=CONFIG)
+    wrong = "no dict_class" if named is None else f"dict_class {named!r}"
+    return fitting[0], (f"{CONFIG} has {wrong}, but the arrays are those of {fitting[0]}",)
+
+
+def _nearest(found: Collection[str]) -> str:
+    """Return the class that lacks the fewest arrays, for the message about a file of no class."""
+    return min(DICTIONARIES, key=lambda name: len(set(DICTIONARIES[name].names) - set(found)))
+
+
+def _with_prefixes(
+    origin: Origin, arrays: Arrays, trainer: Mapping[str, Any], width: int
+) -> Origin:
     """Add what a Matryoshka SAE was trained on: (1/r) Σ_s w_s E ‖x - x̂_s‖² over r groups.
 
     The loss sums over groups with the weights w and is divided by r nevertheless
@@ -108,13 +176,6 @@ _CONVENTIONS = {
     "GatedSAETrainer": "dictionary-learning",
     "StandardTrainerAprilUpdate": "april-update",
     "StandardTrainerNew": "april-update",
-}
-
-# Trainers whose penalty `Objective` does not have.
-_OTHER_LOSSES = {
-    "PAnnealTrainer": "penalises Σ f_i^p with a p that falls in training",
-    "GatedAnnealTrainer": "penalises Σ ReLU(π_i)^p with a p that falls in training",
-    "JumpReluTrainer": "penalises λ (E l0 / target_l0 - 1)²",
 }
 
 _SUBTRACTS = "the encoder subtracts b_dec; folded into b_enc"
@@ -177,6 +238,10 @@ class _Class(NamedTuple):
     biases: tuple[str, str]
     ignored: tuple[str, ...] = ()
 
+    def fits(self, found: Collection[str]) -> bool:
+        """Tell whether arrays of these names, and no others, are such a state dict."""
+        return set(self.names) <= set(found) <= {*self.names, *self.ignored}
+
     @property
     def orientation(self) -> dict[str, tuple[str, str]]:
         """The documented shapes, in terms of b_enc and b_dec."""
@@ -186,7 +251,8 @@ class _Class(NamedTuple):
         return {"encoder.weight": (b_enc, b_dec), "decoder.weight": (b_dec, b_enc)}
 
 
-_CLASSES = {
+#: The classes of the library that are read, by name.
+DICTIONARIES = {
     "AutoEncoder": _Class(
         (*_LINEAR, "bias"), _relu, "objective", _SUBTRACTS, ("encoder.bias", "bias")
     ),
@@ -234,3 +300,14 @@ _CLASSES = {
         ("b_enc", "b_dec"),
     ),
 }
+
+FORMATS = (
+    Format(
+        f"folder of `{CONFIG}` and `{WEIGHTS}`",
+        "dictionary_learning",
+        "2024 to 2025 (0.1)",
+        tuple(DICTIONARIES),
+        "x - b_dec; x for `AutoEncoderNew` and `JumpReluAutoEncoder`",
+        "torch",
+    ),
+)

@@ -1,10 +1,6 @@
 """Reads files of trained SAEs, told apart by their content. Nothing is ever unpickled.
 
-.npz                                   four arrays; beside them threshold, k or W_gate and b_gate
-cfg.json, sae_weights.safetensors      SAELens: its six architectures, in either form
-cfg.json, sae.safetensors              EleutherAI's sparsify: topk
-config.json, ae.pt                     dictionary_learning: its seven classes
-.pt                                    the code of [Anders2024], with its instance axis; OpenAI
+`FORMATS` lists what is read, from each reader's own records; docs/formats.md is made of it.
 """
 
 import os
@@ -14,14 +10,41 @@ from pathlib import Path
 import numpy as np
 
 from solvers.autoencoders.autoencoder import Autoencoder
-from solvers.autoencoders.checkpoints import dictionary_learning, saelens, sparsify
+from solvers.autoencoders.checkpoints import (
+    bare_files,
+    dictionary_learning,
+    gemma_scope,
+    openai,
+    post,
+    saelens,
+    sparsify,
+)
+from solvers.autoencoders.checkpoints.bare_files import read_bare_safetensors
+from solvers.autoencoders.checkpoints.formats import Format
 from solvers.autoencoders.checkpoints.gemma_scope import read_npz
 from solvers.autoencoders.checkpoints.post import NoSaeError, read_pt
+from solvers.autoencoders.checkpoints.safetensors_files import (
+    INDEX,
+    SUFFIX,
+    is_safetensors,
+    stored,
+)
 from solvers.autoencoders.checkpoints.weight_files import is_npz, is_torch
 from solvers.runtime.arguments import check_whole, checked
 from theory.exact.errors import InputError, MissingFileError, UnreadableFileError
 
 Reader = Callable[[Path], tuple[Autoencoder, ...]]
+
+#: Every form of file that is read.
+FORMATS: tuple[Format, ...] = (
+    *gemma_scope.FORMATS,
+    *bare_files.FORMATS,
+    *saelens.FORMATS,
+    *sparsify.FORMATS,
+    *dictionary_learning.FORMATS,
+    *post.FORMATS,
+    *openai.FORMATS,
+)
 
 
 @checked
@@ -35,8 +58,8 @@ def load_checkpoint(path: str | Path, instance: int | None = None) -> Autoencode
     Parameters
     ----------
     path : str or Path
-        An .npz or .pt file; a folder of SAELens, sparsify or dictionary_learning
-        (trainer_*), or a file in it.
+        An .npz, .safetensors or .pt file; a folder of SAELens, sparsify, dictionary_learning
+        (trainer_*) or Gemma Scope, or a file in it.
     instance : int, optional
         Which SAE of a file that holds several, from 0.
 
@@ -93,18 +116,36 @@ def load_checkpoints(path: str | Path) -> tuple[Autoencoder, ...]:
 def _reader(path: Path) -> Reader:
     folder = path if path.is_dir() else path.parent
     for weights, config, read in _FOLDERS:
-        if path.name == weights or (path.is_dir() and (path / weights).is_file()):
-            return read
-        if path.name == config and (folder / weights).is_file():
+        if path.name in (weights, f"{weights}{INDEX}") or (
+            (path.is_dir() or path.name == config) and stored(folder, weights)
+        ):
             return read
     if path.is_dir():
-        # Of the folders that hold none of the weights, the configuration may still tell.
-        if (path / dictionary_learning.CONFIG).is_file():
-            return dictionary_learning.read_dictionary_learning
-        return saelens.read_saelens
-    if path.name in (saelens.CONFIG, dictionary_learning.CONFIG):
-        return saelens.read_saelens
+        return _folder_reader(path)
+    if path.name in (saelens.CONFIG, dictionary_learning.CONFIG, saelens.RUNNER):
+        return _folder_reader(folder)
     return _file_reader(path)
+
+
+def _folder_reader(folder: Path) -> Reader:
+    """Return the reader of a folder that holds no library's weights under their own name."""
+    bare = [folder / name for name in gemma_scope.WEIGHTS if (folder / name).is_file()]
+    names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+    bare = bare or _bare_safetensors(folder, names)
+    if len(bare) == 1:
+        read = _file_reader(bare[0])
+        return lambda _: read(bare[0])
+    # The configuration may still tell what is missing.
+    if (folder / dictionary_learning.CONFIG).is_file():
+        return dictionary_learning.read_dictionary_learning
+    return saelens.read_saelens
+
+
+def _bare_safetensors(folder: Path, names: list[str]) -> list[Path]:
+    """Return the indices of shards in a folder, or else its .safetensors files."""
+    files = sorted(folder / name for name in names if is_safetensors(Path(name)))
+    indices = [file for file in files if file.name.endswith(INDEX)]
+    return [file for file in indices or files if file.is_file()]
 
 
 def _file_reader(path: Path) -> Reader:
@@ -112,14 +153,16 @@ def _file_reader(path: Path) -> Reader:
         raise MissingFileError("", "a checkpoint, a file or a folder")
     if not path.is_file():
         raise InputError("", "a file or a folder", hint="this is neither")
+    if is_safetensors(path):
+        return read_bare_safetensors
     if is_npz(path):
         return read_npz
     if is_torch(path):
         return read_pt
     raise InputError(
         "",
-        "an .npz file of W_enc, b_enc, W_dec, b_dec, a .pt file of torch, or a folder of SAELens, "
-        "sparsify or dictionary_learning",
+        "an .npz file of W_enc, b_enc, W_dec, b_dec, a .safetensors file, a .pt file of torch, or "
+        "a folder of SAELens, sparsify, dictionary_learning or Gemma Scope",
         hint="this is neither, or it is truncated",
     )
 
@@ -137,8 +180,8 @@ def find_checkpoints(path: str | Path) -> list[Path]:
     """Return the checkpoints in a folder and its subfolders, or the path itself.
 
     A folder that is a checkpoint is not looked into further, so that of SAELens' two forms the
-    one for inference is taken. A .pt file that is no SAE, such as the post's toy model, is
-    passed over.
+    one for inference is taken. A .pt or .safetensors file that is no SAE, such as the post's toy
+    model, is passed over.
 
     Raises
     ------
@@ -151,16 +194,17 @@ def find_checkpoints(path: str | Path) -> list[Path]:
     found = []
     for folder, subfolders, names in os.walk(path):
         here = Path(folder)
-        if any(weights in names for weights, _, _ in _FOLDERS):
+        if any(name in names for weights, _, _ in _FOLDERS for name in (weights, weights + INDEX)):
             found.append(here)
             subfolders.clear()
             continue
         files = [here / name for name in names]
         found += [file for file in files if file.suffix == ".npz"]
-        found += [file for file in files if file.suffix == ".pt" and _holds_saes(file)]
+        unsure = [file for file in files if file.suffix == ".pt"] + _bare_safetensors(here, names)
+        found += [file for file in unsure if _holds_saes(file)]
     if not found:
         kinds = ", ".join(weights for weights, _, _ in _FOLDERS)
-        expected = f"a checkpoint in this folder ({kinds}, .npz or .pt)"
+        expected = f"a checkpoint in this folder ({kinds}, .npz, {SUFFIX} or .pt)"
         raise InputError(path, expected, hint="found none")
     return sorted(found)
 

@@ -1,8 +1,11 @@
 """Checkpoints of OpenAI's sparse_autoencoder: a .pt file with a pre_bias."""
 
 from solvers.autoencoders.autoencoder import Autoencoder, Origin, Sae
+from solvers.autoencoders.checkpoints.formats import Format
 from solvers.autoencoders.checkpoints.weight_files import Arrays, check_names, oriented
 from theory.exact.errors import InputError
+
+FORMATS = (Format("`.pt` with `pre_bias`", "OpenAI", "all", ("ReLU",), "x - b_dec", "torch"),)
 
 
 def openai_sae(arrays: Arrays, settings: dict[str, object]) -> Autoencoder:

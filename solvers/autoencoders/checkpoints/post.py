@@ -5,9 +5,21 @@ from pathlib import Path
 import numpy as np
 
 from solvers.autoencoders.autoencoder import PARAMETERS, Autoencoder, Origin, Sae
+from solvers.autoencoders.checkpoints.formats import Format
 from solvers.autoencoders.checkpoints.openai import openai_sae
 from solvers.autoencoders.checkpoints.weight_files import Arrays, check_names, torch_state
 from theory.exact.errors import InputError
+
+FORMATS = (
+    Format(
+        "`.pt` of `W_enc, b_enc, W_dec, b_dec`, with or without a leading instance axis",
+        "the post's code [Anders2024]",
+        "all",
+        ("ReLU",),
+        "x",
+        "torch",
+    ),
+)
 
 
 class NoSaeError(InputError):

@@ -1,8 +1,8 @@
-"""Checkpoints of SAELens: a folder of cfg.json and sae_weights.safetensors.
+"""Checkpoints of SAELens: a folder of cfg.json and sae_weights.safetensors, versions 1 to 6.
 
-Inference and training form, current fields and those before version 6. The encoder reads
-x - b_dec if apply_b_dec_to_input (`SAE.process_sae_in`) [SAELens]. BatchTopK and Matryoshka SAEs
-are saved for inference as JumpReLU SAEs of one threshold, and read from either form as that.
+Inference and training form; `saelens_training` reads what is said of the training. The encoder
+reads x - b_dec if apply_b_dec_to_input (`SAE.process_sae_in`) [SAELens]. BatchTopK and Matryoshka
+SAEs are saved for inference as JumpReLU SAEs of one threshold, and read from either form as that.
 """
 
 from dataclasses import replace
@@ -12,13 +12,11 @@ from typing import Any
 import numpy as np
 
 from solvers.autoencoders.architectures import GatedSae, JumpReluSae, TopKSae
-from solvers.autoencoders.autoencoder import PARAMETERS, Autoencoder, Origin, Sae
-from solvers.autoencoders.checkpoints.batch_topk import (
-    by_stored_threshold,
-    latents_per_sample,
-    notes_on_threshold,
-    prefixes_of,
-)
+from solvers.autoencoders.autoencoder import PARAMETERS, Autoencoder, Sae
+from solvers.autoencoders.checkpoints.batch_topk import by_stored_threshold, notes_on_threshold
+from solvers.autoencoders.checkpoints.formats import NO_FUNCTION_OF_ONE_SAMPLE, Format
+from solvers.autoencoders.checkpoints.saelens_training import BATCH, saelens_origin
+from solvers.autoencoders.checkpoints.safetensors_files import safetensors_arrays, stored
 from solvers.autoencoders.checkpoints.weight_files import (
     Arrays,
     check_names,
@@ -27,27 +25,28 @@ from solvers.autoencoders.checkpoints.weight_files import (
     expect_files,
     inside,
     oriented,
-    positive,
     read_config,
-    safetensors_arrays,
 )
-from solvers.runtime.arguments import check_choice
+from solvers.runtime.arguments import check_choice, finite_array
 from theory.exact.errors import InputError
 
-WEIGHTS = "sae_weights.safetensors"
 CONFIG = "cfg.json"
+WEIGHTS = "sae_weights.safetensors"
+#: Beside them where a run was checkpointed: the trainer's settings, the SAE's among them.
+RUNNER = "runner_cfg.json"
 
-_BATCH = ("batchtopk", "matryoshka_batchtopk")
-_ARCHITECTURES = ("standard", "jumprelu", "topk", "gated", *_BATCH)
+_ARCHITECTURES = ("standard", "jumprelu", "topk", "gated", *BATCH)
 
-# Penalties of SAELens' JumpReLU SAEs that `Objective` does not have.
-_PENALTIES = {
-    "tanh": "is λ Σ tanh(c f_i ‖d_i‖), none of the losses here",
-    "quadratic": "is 2λ/k (l0 - k)² of every sample, with k = target_l0, none of the losses here",
-}
-_DEAD = "a loss of latents while they are dead, which no law defines"
-# Settings of codes built on SAELens that cut the gradient of Matryoshka SAEs.
-_STOPPED = ("detach_matryoshka_losses", "use_delta_loss")
+FORMATS = (
+    Format(
+        f"folder of `{CONFIG}` and `{WEIGHTS}`, inference or training form; "
+        f"`{RUNNER}` may lie beside them",
+        "SAELens",
+        "1 to 6",
+        _ARCHITECTURES,
+        "as `apply_b_dec_to_input` says",
+    ),
+)
 
 # Settings that would make the SAE another function of x, with the values that do not.
 _PLAIN: dict[str, tuple[object, ...]] = {
@@ -55,21 +54,46 @@ _PLAIN: dict[str, tuple[object, ...]] = {
     "activation_fn_str": ("relu", "topk"),
     "normalize_activations": ("none", None, False),
     "reshape_activations": ("none", None),
-    "finetuning_scaling_factor": (False, None),
 }
+# What multiplies the activations before they are decoded: its name before version 3, and since.
+_SCALES = ("scaling_factor", "finetuning_scaling_factor")
+_FOLDED = (
+    "multiplies the activations before they are decoded; folded into the atoms, whose norms were "
+    "not what training held; no training loss is claimed"
+)
 
 
 def read_saelens(path: Path) -> tuple[Autoencoder, ...]:
-    """Return the SAE of a SAELens folder, or of either file in it."""
+    """Return the SAE of a SAELens folder, or of a file in it."""
     folder = path if path.is_dir() else path.parent
-    expect_files(folder, (CONFIG, WEIGHTS), "SAELens")
+    weights = stored(folder, WEIGHTS)
+    expect_files(folder, (CONFIG,) if weights else (CONFIG, WEIGHTS), "SAELens")
     config = read_config(folder / CONFIG, "SAELens")
+    runner = folder / RUNNER
+    training = read_config(runner, "SAELens") if runner.is_file() else {}
+    arrays = safetensors_arrays(weights or folder / WEIGHTS)
+    return (saelens_sae(config, arrays, training),)
+
+
+def saelens_sae(
+    config: dict[str, Any], arrays: Arrays, runner: dict[str, Any] | None = None
+) -> Autoencoder:
+    """Return the SAE of a SAELens configuration and state dict, and the trainer's settings.
+
+    Raises
+    ------
+    InputError
+        If it is none, or the configuration makes it another function of x than those here.
+    """
     architecture = _architecture(config)
     subtracts = config.get("apply_b_dec_to_input")
     if not isinstance(subtracts, bool):
         raise InputError("apply_b_dec_to_input", "true or false", subtracts, where=CONFIG)
-    arrays = safetensors_arrays(folder / WEIGHTS)
+    arrays, scaled = dict(arrays), ""
     kind = f"SAELens' {WEIGHTS}"
+    if any(name in arrays for name in _SCALES) or config.get(_SCALES[1]):
+        check_names(arrays, ("W_dec",), kind, ignored=arrays)
+        arrays, scaled = _scaled(arrays, config)
     if architecture == "gated":
         check_names(arrays, ("W_enc", "b_gate", "b_mag", "r_mag", "W_dec", "b_dec"), kind)
         arrays["b_enc"] = arrays["b_gate"]
@@ -78,19 +102,28 @@ def read_saelens(path: Path) -> tuple[Autoencoder, ...]:
         if "log_threshold" in arrays:
             arrays["threshold"] = np.exp(arrays.pop("log_threshold"))
         check_names(arrays, (*PARAMETERS, "threshold"), kind)
-    elif architecture in _BATCH:
+    elif architecture in BATCH:
         check_names(arrays, (*PARAMETERS, "topk_threshold"), kind)
     else:
         check_names(arrays, PARAMETERS, kind)
     arrays, turned = oriented(arrays, {"W_enc": ("b_dec", "b_enc"), "W_dec": ("b_enc", "b_dec")})
     sae = _build(architecture, config, arrays, subtracts)
     check_sizes(CONFIG, config, sae.W_enc, "d_in", "d_sae")
-    origin = _origin(architecture, config, sae.d_sae)
+    check_sizes(CONFIG, config, sae.W_enc, "d_out", "d_sae")
+    rescaled = _rescaled(architecture, config)
+    origin = saelens_origin(architecture, config, runner or {}, sae.d_sae)
+    notes = origin.notes
+    if rescaled:
+        compared = "ranked by" if architecture == "topk" else "held against the threshold by"
+        notes = (*notes, f"latents are {compared} p_i ‖d_i‖; read as the same SAE with unit atoms")
     reads = "subtracts b_dec; folded into b_enc" if subtracts else "does not subtract b_dec"
-    notes = (f"SAELens, {architecture}: the encoder {reads}", *origin.notes, *turned)
-    if architecture in _BATCH:
+    notes = (f"SAELens, {architecture}: the encoder {reads}", *notes, *filter(None, [scaled]))
+    notes = (*notes, *turned)
+    if _FOLDED in scaled:
+        origin = replace(origin, loss="")
+    if architecture in BATCH:
         notes = (*notes, *notes_on_threshold(sae))
-    return (sae.with_origin(replace(origin, notes=notes)),)
+    return sae.with_origin(replace(origin, notes=notes))
 
 
 def _architecture(config: dict[str, Any]) -> str:
@@ -103,7 +136,38 @@ def _architecture(config: dict[str, Any]) -> str:
     before_6 = config.get("activation_fn_str", config.get("activation_fn"))
     if named == "standard" and before_6 == "topk":
         named = "topk"
-    return check_choice("architecture", named, _ARCHITECTURES, where=CONFIG)
+    hint = NO_FUNCTION_OF_ONE_SAMPLE.get(named, "") if isinstance(named, str) else ""
+    return check_choice("architecture", named, _ARCHITECTURES, where=CONFIG, hint=hint)
+
+
+def _scaled(arrays: Arrays, config: dict[str, Any]) -> tuple[Arrays, str]:
+    """Return the arrays without the factor of finetuning on every latent, and a note of it.
+
+    Versions 1 and 2 always decode (f · scaling_factor) W_dec + b_dec, whatever the configuration
+    (`SparseAutoencoder.decode`), so that the factor can be folded into the atoms; later versions
+    multiply where the setting says so.
+    """
+    setting = _SCALES[1]
+    used = config.get(setting)
+    if used not in (False, None, True):
+        raise InputError(setting, "true or false", used, where=CONFIG)
+    found = [name for name in _SCALES if name in arrays]
+    if used and not found:
+        raise InputError(setting, "False, or an array of this name", used, where=CONFIG)
+    note = ""
+    for name in found:
+        factor = finite_array(name, arrays.pop(name))
+        if used is False:
+            note = f"{name} is not used, as {CONFIG} says"
+        elif used and (factor != 1).any():
+            hint = f"with {setting} true every activation is multiplied by it"
+            raise InputError(name, "ones", factor.ravel().tolist(), hint=hint)
+        elif (factor != 1).any():
+            if factor.shape != arrays["W_dec"].shape[:1]:
+                raise InputError(name, f"shape {arrays['W_dec'].shape[:1]}", factor.shape)
+            arrays["W_dec"] = arrays["W_dec"] * factor[:, None]
+            note = f"{name} {_FOLDED}"
+    return arrays, note
 
 
 def _build(
@@ -131,7 +195,7 @@ def _build(
         if not norms.all():
             raise InputError("W_dec", "no zero row beside rescale_acts_by_decoder_norm")
         base = Sae(base.W_enc * norms, base.b_enc * norms, base.W_dec / norms[:, None], base.b_dec)
-    if architecture in _BATCH:
+    if architecture in BATCH:
         return by_stored_threshold(base, arrays, "topk_threshold")
     k = config.get("k", inside(CONFIG, config, "activation_fn_kwargs").get("k"))
     try:
@@ -140,92 +204,9 @@ def _build(
         raise error.inside(CONFIG) from None
 
 
-def _origin(architecture: str, config: dict[str, Any], width: int) -> Origin:
-    """Return what the configuration says of the training."""
-    metadata = inside(CONFIG, config, "metadata")
-    settings = {**inside(CONFIG, metadata, "training_architecture_details"), **config}
-    # JumpReLU files are the inference form of several architectures.
-    trained = str(metadata.get("training_architecture") or architecture)
-    loss, notes = _training_loss(trained, settings)
-    if trained in _BATCH:
-        notes = ("its stored threshold stands for the ranking of batches in training", *notes)
-    if trained != architecture:
-        notes = (f"trained as {trained!r}", *notes)
-    if _rescaled(architecture, config):
-        compared = "ranked by" if architecture == "topk" else "held against the threshold by"
-        notes = (*notes, f"latents are {compared} p_i ‖d_i‖; read as the same SAE with unit atoms")
-    penalised = loss in ("objective", "gated")
-    l1 = positive(CONFIG, "l1_coefficient", settings.get("l1_coefficient"))
-    l0 = positive(CONFIG, "l0_coefficient", settings.get("l0_coefficient"))
-    batch_k, prefixes = _batch(trained, settings, width)
-    return Origin(
-        library="SAELens",
-        convention="saelens-standard" if penalised else "",
-        loss=loss,
-        l1=l1 if penalised else None,
-        l0=l0 if loss == "l0" else None,
-        batch_k=batch_k,
-        prefixes=prefixes,
-        notes=notes,
-    )
-
-
-def _batch(
-    trained: str, settings: dict[str, Any], width: int
-) -> tuple[float | None, tuple[int, ...]]:
-    """Return BatchTopK's k and Matryoshka's prefixes, over which SAELens sums, where told."""
-    key = "matryoshka_widths"
-    nested = trained == "matryoshka_batchtopk" and key in settings
-    try:
-        return (
-            latents_per_sample(settings["k"], width)
-            if trained in _BATCH and "k" in settings
-            else None,
-            prefixes_of(key, settings[key], width) if nested else (),
-        )
-    except InputError as error:
-        raise error.inside(CONFIG) from None
-
-
-def _training_loss(trained: str, settings: dict[str, Any]) -> tuple[str, tuple[str, ...]]:
-    """Return the loss of `Origin` that an architecture is trained on, and notes about it."""
-    if trained in ("standard", "gated"):
-        return _penalised_loss(trained, settings)
-    if trained == "jumprelu":
-        return _jumprelu_loss(settings)
-    if trained != "topk" and trained not in _BATCH:
-        return "", ("what it was trained on is unknown",)
-    stopped = [key for key in _STOPPED if settings.get(key)]
-    if stopped:
-        stops = "stops gradients at inner prefixes, so that training minimises no loss"
-        return "", (f"{stopped[0]} {stops}",)
-    return "squared", ()
-
-
-def _penalised_loss(trained: str, settings: dict[str, Any]) -> tuple[str, tuple[str, ...]]:
-    if settings.get("lp_norm", 1) != 1 or not settings.get(
-        "scale_sparsity_penalty_by_decoder_norm", True
-    ):
-        return "", ("its penalty is not Σ f_i ‖d_i‖; give the objective's settings",)
-    if trained == "gated":
-        return "gated", ()
-    trains = "SAELens trains its standard SAEs with sparsity='decoder-norm', decoder='free'"
-    return "objective", (trains,)
-
-
-def _jumprelu_loss(settings: dict[str, Any]) -> tuple[str, tuple[str, ...]]:
-    mode = settings.get("jumprelu_sparsity_loss_mode", "step")
-    if mode != "step":
-        penalty = _PENALTIES.get(str(mode), "is unknown")
-        return "", (f"its penalty, jumprelu_sparsity_loss_mode={mode!r}, {penalty}",)
-    if settings.get("pre_act_loss_coefficient") is None:
-        return "l0", ()
-    return "l0", (f"pre_act_loss_coefficient adds {_DEAD}",)
-
-
 def _rescaled(architecture: str, config: dict[str, Any]) -> bool:
     """Tell whether p_i ‖d_i‖ decides who fires; versions without the setting did not rescale."""
-    if architecture not in ("topk", *_BATCH):
+    if architecture not in ("topk", *BATCH):
         return False
     value = config.get("rescale_acts_by_decoder_norm", False)
     if not isinstance(value, bool):

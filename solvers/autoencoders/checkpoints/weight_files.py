@@ -1,7 +1,7 @@
 """Arrays out of files that anybody may have written. Nothing is ever unpickled.
 
-.npz by numpy; .safetensors by safetensors; .pt by torch with weights_only=True, which builds
-tensors and containers and refuses whatever else a pickle could call.
+.npz by numpy; .safetensors by `safetensors_files`; .pt by torch with weights_only=True, which
+builds tensors and containers and refuses whatever else a pickle could call.
 """
 
 import io
@@ -109,30 +109,6 @@ def _is_of_objects(archive: "np.lib.npyio.NpzFile", name: str) -> bool:
         return bool(header(member)[2].hasobject)
     except ValueError:
         return False
-
-
-def safetensors_arrays(path: Path) -> Arrays:
-    """Return the arrays of a safetensors file.
-
-    Raises
-    ------
-    InputError
-        If the package is missing, or the file damaged, too large or not of floats.
-    """
-    try:
-        from safetensors import SafetensorError, safe_open  # noqa: PLC0415
-    except ImportError:
-        raise MissingPackageError(
-            "safetensors", "this package, to read such files", hint="pip install safetensors"
-        ) from None
-    size = path.stat().st_size
-    if size > LARGEST_WEIGHTS:
-        raise InputError(path.name, f"at most {LARGEST_WEIGHTS} bytes", size)
-    try:
-        with safe_open(path, framework="numpy") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, TypeError, ValueError, AttributeError) as error:
-        raise InputError(path.name, "safetensors of floats", hint=str(error)) from None
 
 
 def torch_state(path: Path) -> tuple[Arrays, dict[str, Any]]:
