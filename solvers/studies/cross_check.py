@@ -17,6 +17,7 @@ from solvers.autoencoders.architectures import (
     architecture_of,
 )
 from solvers.autoencoders.autoencoder import Autoencoder, Sae
+from solvers.autoencoders.checkpoints.live import Model, sae_of
 from solvers.autoencoders.conventions import CONVENTIONS
 from solvers.autoencoders.objective import Objective
 from solvers.laws.arrays import law_arrays
@@ -147,7 +148,7 @@ class CrossCheck:
 
 
 @checked
-def objective_for(sae: Autoencoder, l1: float | None = None, **given: object) -> Objective:
+def objective_for(sae: Model, l1: float | None = None, **given: object) -> Objective:
     """Return the objective of the SAE's own library, with what is given in its place.
 
     Raises
@@ -162,6 +163,7 @@ def objective_for(sae: Autoencoder, l1: float | None = None, **given: object) ->
     >>> objective_for(sae).sparsity
     'decoder-norm'
     """
+    sae = sae_of("sae", sae)
     origin = sae.origin
     own = CONVENTIONS.get(origin.convention)
     if l1 is None:
@@ -188,7 +190,7 @@ def objective_for(sae: Autoencoder, l1: float | None = None, **given: object) ->
 @checked
 def cross_check(
     law: Law,
-    sae: Autoencoder,
+    sae: Model,
     objective: Objective | None = None,
     search: Search = _DEFAULT,
     *,
@@ -200,7 +202,7 @@ def cross_check(
     Parameters
     ----------
     law : Law
-    sae : Autoencoder
+    sae : Autoencoder, or what `as_sae` takes
     objective : Objective, optional
         By default that of the file that the SAE comes from, see `objective_for`.
     search : Search, optional
@@ -214,7 +216,7 @@ def cross_check(
     Raises
     ------
     InputError
-        If the SAE's d_in is not the law's d, or as `expected_loss`.
+        As `expected_loss`; or without an objective, if nothing says λ.
 
     Examples
     --------
@@ -226,6 +228,7 @@ def cross_check(
     >>> check.verdict, check.closest_code.code, round(check.optimum.total, 9)
     ('training', 'axis-aligned', 0.068240141)
     """
+    sae = sae_of("sae", sae)
     objective = objective_for(sae) if objective is None else objective
     loss = expected_loss(law, sae, objective)
     judged_sae, objective_used, notes = on_constraints(law, sae, objective)

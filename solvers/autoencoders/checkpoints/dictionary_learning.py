@@ -4,9 +4,10 @@ torch's nn.Linear keeps a matrix as (outputs, inputs), so its matrices are trans
 class is called in config.json decides the architecture [DictionaryLearning], dictionary.py.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -30,6 +31,7 @@ from solvers.autoencoders.checkpoints.weight_files import (
     positive,
     read_config,
     scalar,
+    seed_of,
     torch_state,
 )
 from solvers.runtime.arguments import check_choice, check_number
@@ -48,9 +50,33 @@ def read_dictionary_learning(path: Path) -> tuple[Autoencoder, ...]:
     if not isinstance(trainer, dict) or "dict_class" not in trainer:
         expected = "a dictionary_learning configuration with dict_class"
         raise InputError("trainer", expected, where=CONFIG)
-    name = check_choice("dict_class", trainer["dict_class"], _CLASSES, where=CONFIG)
     arrays, settings = torch_state(folder / WEIGHTS)
-    form = _CLASSES[name]
+    return (dictionary_sae(trainer["dict_class"], arrays, settings, trainer),)
+
+
+def dictionary_sae(
+    dict_class: str,
+    arrays: Arrays,
+    settings: Mapping[str, Any] = MappingProxyType({}),
+    trainer: Mapping[str, Any] = MappingProxyType({}),
+) -> Autoencoder:
+    """Return the SAE of a class of dictionary_learning and its state dict.
+
+    Parameters
+    ----------
+    dict_class : str
+    arrays, settings : dict
+        The tensors of the state dict, and what else it holds.
+    trainer : dict, optional
+        What config.json says of the training; without it the loss may be unknown.
+
+    Raises
+    ------
+    InputError
+        If they are no SAE that is read here, naming the key of config.json or the array.
+    """
+    name = check_choice("dict_class", dict_class, DICTIONARIES, where=CONFIG)
+    form = DICTIONARIES[name]
     kind = f"dictionary_learning's {WEIGHTS}"
     check_names({**arrays, **settings}, form.names, kind, form.ignored)
     check_names(arrays, form.names, kind, form.ignored)
@@ -58,7 +84,7 @@ def read_dictionary_learning(path: Path) -> tuple[Autoencoder, ...]:
     sae = form.build(arrays)
     check_sizes(CONFIG, trainer, sae.W_enc, "activation_dim", "dict_size")
     l1 = positive(CONFIG, "l1_penalty", trainer.get("l1_penalty"))
-    trained_by = str(trainer.get("trainer_class"))
+    trained_by = str(trainer.get("trainer_class", ""))
     convention = _CONVENTIONS.get(trained_by, "")
     loss = "" if form.loss in ("objective", "gated") and not convention else form.loss
     notes = (f"dictionary_learning, {name}: {form.note}", *turned)
@@ -69,6 +95,7 @@ def read_dictionary_learning(path: Path) -> tuple[Autoencoder, ...]:
         convention=convention,
         loss=loss,
         l1=l1 if loss in ("objective", "gated") else None,
+        seed=seed_of(trainer),
         notes=notes,
     )
     if isinstance(sae, JumpReluSae) and "k" in form.names:
@@ -76,10 +103,12 @@ def read_dictionary_learning(path: Path) -> tuple[Autoencoder, ...]:
         origin = replace(origin, batch_k=batch_k, notes=(*notes, *notes_on_threshold(sae)))
     if "group_sizes" in form.names:
         origin = _with_prefixes(origin, arrays, trainer, sae.d_sae)
-    return (sae.with_origin(origin),)
+    return sae.with_origin(origin)
 
 
-def _with_prefixes(origin: Origin, arrays: Arrays, trainer: dict[str, Any], width: int) -> Origin:
+def _with_prefixes(
+    origin: Origin, arrays: Arrays, trainer: Mapping[str, Any], width: int
+) -> Origin:
     """Add what a Matryoshka SAE was trained on: (1/r) Σ_s w_s E ‖x - x̂_s‖² over r groups.
 
     The loss sums over groups with the weights w and is divided by r nevertheless
@@ -186,7 +215,8 @@ class _Class(NamedTuple):
         return {"encoder.weight": (b_enc, b_dec), "decoder.weight": (b_dec, b_enc)}
 
 
-_CLASSES = {
+#: The classes of the library that are read, by name.
+DICTIONARIES = {
     "AutoEncoder": _Class(
         (*_LINEAR, "bias"), _relu, "objective", _SUBTRACTS, ("encoder.bias", "bias")
     ),

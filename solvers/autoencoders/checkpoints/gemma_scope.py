@@ -13,17 +13,21 @@ def read_npz(path: Path) -> tuple[Autoencoder, ...]:
     See [Lieberum2024]. With a k, a number without axes, it is a TopK SAE, and with W_gate and
     b_gate a Gated one, as `save` writes them. In all of them the encoder reads x itself.
     """
-    arrays = npz_arrays(path)
+    return (npz_sae(npz_arrays(path)),)
+
+
+def npz_sae(arrays: Arrays) -> Autoencoder:
+    """Return the SAE of arrays by the names that .npz files have for them; see `read_npz`."""
     if "threshold" in arrays:
-        return (_gemma_scope(arrays),)
+        return _gemma_scope(arrays)
     if "k" in arrays:
         check_names(arrays, (*PARAMETERS, "k"), "an .npz file of a TopK SAE")
-        return (TopKSae(_relu(arrays), arrays["k"]),)  # type: ignore[arg-type]  # it checks k
+        return TopKSae(_relu(arrays), arrays["k"])  # type: ignore[arg-type]  # it checks k
     if "W_gate" in arrays:
         check_names(arrays, (*PARAMETERS, "W_gate", "b_gate"), "an .npz file of a Gated SAE")
-        return (GatedSae(_relu(arrays), arrays["W_gate"], arrays["b_gate"]),)
+        return GatedSae(_relu(arrays), arrays["W_gate"], arrays["b_gate"])
     check_names(arrays, PARAMETERS, "an .npz file")
-    return (_relu(arrays),)
+    return _relu(arrays)
 
 
 def _gemma_scope(arrays: Arrays) -> Autoencoder:

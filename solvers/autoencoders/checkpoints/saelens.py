@@ -30,6 +30,7 @@ from solvers.autoencoders.checkpoints.weight_files import (
     positive,
     read_config,
     safetensors_arrays,
+    seed_of,
 )
 from solvers.runtime.arguments import check_choice
 from theory.exact.errors import InputError
@@ -64,11 +65,22 @@ def read_saelens(path: Path) -> tuple[Autoencoder, ...]:
     folder = path if path.is_dir() else path.parent
     expect_files(folder, (CONFIG, WEIGHTS), "SAELens")
     config = read_config(folder / CONFIG, "SAELens")
+    return (saelens_sae(config, safetensors_arrays(folder / WEIGHTS)),)
+
+
+def saelens_sae(config: dict[str, Any], arrays: Arrays) -> Autoencoder:
+    """Return the SAE of a SAELens configuration and state dict.
+
+    Raises
+    ------
+    InputError
+        If they are no SAE that is read here, naming the key of cfg.json or the array.
+    """
     architecture = _architecture(config)
     subtracts = config.get("apply_b_dec_to_input")
     if not isinstance(subtracts, bool):
         raise InputError("apply_b_dec_to_input", "true or false", subtracts, where=CONFIG)
-    arrays = safetensors_arrays(folder / WEIGHTS)
+    arrays = dict(arrays)
     kind = f"SAELens' {WEIGHTS}"
     if architecture == "gated":
         check_names(arrays, ("W_enc", "b_gate", "b_mag", "r_mag", "W_dec", "b_dec"), kind)
@@ -90,7 +102,7 @@ def read_saelens(path: Path) -> tuple[Autoencoder, ...]:
     notes = (f"SAELens, {architecture}: the encoder {reads}", *origin.notes, *turned)
     if architecture in _BATCH:
         notes = (*notes, *notes_on_threshold(sae))
-    return (sae.with_origin(replace(origin, notes=notes)),)
+    return sae.with_origin(replace(origin, notes=notes))
 
 
 def _architecture(config: dict[str, Any]) -> str:
@@ -166,6 +178,7 @@ def _origin(architecture: str, config: dict[str, Any], width: int) -> Origin:
         l0=l0 if loss == "l0" else None,
         batch_k=batch_k,
         prefixes=prefixes,
+        seed=seed_of(settings),
         notes=notes,
     )
 
