@@ -102,7 +102,13 @@ def _read(name: str, model: Any, encoder_reads: str | None) -> Autoencoder:
             return _as_known(_of_dictionary(kind, model), encoder_reads)
         return _of_module(model, encoder_reads)
     except InputError as error:
-        raise error.inside(type(model).__name__) from None
+        raise _of_object(error).inside(type(model).__name__) from None
+
+
+def _of_object(error: InputError) -> InputError:
+    """Return the same error, said of an object's configuration instead of a file."""
+    where = {saelens.CONFIG: "cfg", dictionary_learning.CONFIG: ""}.get(error.where, error.where)
+    return InputError(error.what, error.expected, error.got, where, error.hint)
 
 
 def _as_known(sae: Autoencoder, encoder_reads: str | None) -> Autoencoder:
