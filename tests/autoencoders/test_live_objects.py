@@ -77,7 +77,8 @@ def test_an_object_of_saelens_is_read_as_its_file(folder: Path) -> None:
     expected = load_checkpoint(folder)
     assert type(found) is type(expected)
     for name, array in expected.arrays.items():
-        np.testing.assert_array_equal(found.arrays[name], array, err_msg=name)
+        # SAELens brings the threshold of BatchTopK, stored in doubles, to float32.
+        np.testing.assert_allclose(found.arrays[name], array, rtol=1e-7, err_msg=name)
     assert (found.origin.l1, found.origin.l0) == (expected.origin.l1, expected.origin.l0)
 
 
