@@ -116,6 +116,11 @@ class CrossCheck:
         return gaps_of(self.judged.total, self.polished, self.optimum, self.best_activations)
 
     @property
+    def excess(self) -> float | None:
+        """How far the loss is above the best known; None without an optimum."""
+        return None if self.optimum is None else max(self.judged.total - self.optimum.total, 0.0)
+
+    @property
     def verdict(self) -> str:
         """One of "optimum", "training", "basin", "training and basin"; "" if not decided.
 
@@ -323,20 +328,41 @@ def cross_check_all(
     search: Search = _DEFAULT,
     *,
     samples: int = 0,
+    refused: list[tuple[str, InputError]] | None = None,
 ) -> list[tuple[str, CrossCheck]]:
     """Check several SAEs of one law, each optimum once.
 
     An SAE's own stationary point may be the best known; the others are then held against it.
     Progress is told of the starts of one SAE, and of how many SAEs are done if there are several.
     An interrupt returns the checks that were finished, if any.
+
+    Parameters
+    ----------
+    law, search, samples
+        As for `cross_check`.
+    saes : sequence of (str, Autoencoder, Objective)
+        Each with a name.
+    refused : list, optional
+        If given, SAEs that cannot be checked are added to it, with the reason, and the others are
+        checked; else the first of them is an error.
+
+    Raises
+    ------
+    InputError
+        As `cross_check`, without `refused`.
     """
     known: Known = {}
     done: list[tuple[str, CrossCheck]] = []
     each = search if len(saes) == 1 else replace(search, progress=None)
     try:
         for number, (name, sae, objective) in enumerate(saes, start=1):
-            check = cross_check(law, sae, objective, each, samples=samples, known=known)
-            done.append((name, check))
+            try:
+                check = cross_check(law, sae, objective, each, samples=samples, known=known)
+                done.append((name, check))
+            except InputError as error:
+                if refused is None:
+                    raise
+                refused.append((name, error))
             if len(saes) > 1:
                 search.tell(number, len(saes))
     except KeyboardInterrupt:
