@@ -91,7 +91,7 @@ def run(options: argparse.Namespace) -> int:
         checks = cross_check_all(
             law, found.saes, search, samples=options.sampled, refused=failed
         ) if found.saes else []  # fmt: skip
-    reasons = [(name, _reason(name, error)) for name, error in refused]
+    reasons = [(name, str(error.outside(name))) for name, error in refused]
     comparison = Comparison.by_excess(checks, reasons)
     if options.report is not None:
         _write_page(options, law, comparison, several=found.several)
@@ -172,11 +172,6 @@ def _saes(path: Path, instance: int | None) -> Iterator[tuple[str, Autoencoder]]
     saes = load_checkpoints(path)
     for i, sae in enumerate(saes):
         yield f"{path}, instance {i}" if len(saes) > 1 else str(path), sae
-
-
-def _reason(name: str, error: InputError) -> str:
-    """Return what is wrong with a file, without its name."""
-    return str(error).removeprefix(f"{name}: ")
 
 
 def _objective(options: argparse.Namespace, name: str, sae: Autoencoder, law: Law) -> Objective:

@@ -34,6 +34,8 @@ def check_document(check: CrossCheck) -> dict[str, Any]:
     return {
         "law": check.law.name,
         "architecture": check.sae.architecture,
+        "latents": check.sae.d_sae,
+        "seed": check.sae.origin.seed,
         "objective": asdict(check.objective),
         "loss": loss_document(check.loss),
         "judged": loss_document(check.judged),
@@ -56,6 +58,7 @@ def check_document(check: CrossCheck) -> dict[str, Any]:
         },
         "lower_bound": check.lower_bound,
         "best_activations": check.best_activations,
+        "excess": finite_or_none(check.excess),
         "gaps": {name: finite_or_none(value) for name, value in asdict(check.gaps).items()},
         "verdict": check.verdict,
         "sentences": list(check.sentences),

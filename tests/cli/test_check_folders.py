@@ -67,7 +67,12 @@ def test_json(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
         assert row.keys() == {"weights", "error"}
         assert reason_of(Path(row["weights"]).name, row["error"])
         assert str(folder) not in row["error"]
+    assert {Path(row["weights"]).name: row["latents"] for row in checked} == {
+        "a_narrow.npz": 1,
+        "c_wide.npz": 4,
+    }
     excesses = [row["judged"]["total"] - row["optimum"]["total"] for row in checked]
+    assert [row["excess"] for row in checked] == excesses
     assert excesses == sorted(excesses)
 
 
