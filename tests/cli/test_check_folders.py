@@ -159,20 +159,21 @@ def test_seed_and_architecture_of_a_sweep(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     sweep = tmp_path / "sweep"
-    shutil.copytree(DICTIONARY / "topk", sweep / "first")
-    shutil.copytree(DICTIONARY / "topk", sweep / "second")
+    shutil.copytree(DICTIONARY / "jumprelu", sweep / "first")
+    shutil.copytree(DICTIONARY / "jumprelu", sweep / "second")
     config = sweep / "second/trainer_0/config.json"
     changed = json.loads(config.read_text())
     changed["trainer"]["seed"] = 7
     config.write_text(json.dumps(changed))
-    shutil.copytree(SAELENS / "jumprelu/inference", sweep / "third")
+    shutil.copytree(SAELENS / "standard/inference", sweep / "third")
     status, out, _ = run(capsys, "check", "shared", sweep, "--starts", 1)
     assert status == 0
     heading, *rows = out.splitlines()
-    assert heading.split()[:6] == ["SAE", "architecture", "latents", "λ₀", "seed", "verdict"]
+    assert heading.split()[:6] == ["SAE", "architecture", "latents", "λ", "seed", "verdict"]
     cells = {line.split()[1]: line for line in rows[:3]}
-    assert "TopK (k = 1)" in cells["first/trainer_0"]
-    assert "JumpReLU" in cells["third"]
+    assert rows[0].split()[1] == "third", "the others have no optimum"
+    assert "JumpReLU" in cells["first/trainer_0"]
+    assert "ReLU" in cells["third"].split()
     seed = heading.index("seed")
     assert [cells[name][seed : seed + 4].strip() for name in (
         "first/trainer_0", "second/trainer_0", "third"
