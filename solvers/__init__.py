@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from solvers.autoencoders.autoencoder import Autoencoder as Autoencoder
     from solvers.autoencoders.autoencoder import Origin as Origin
     from solvers.autoencoders.autoencoder import Sae as Sae
+    from solvers.autoencoders.checkpoints.live import as_sae as as_sae
     from solvers.autoencoders.checkpoints.load import find_checkpoints as find_checkpoints
     from solvers.autoencoders.checkpoints.load import load_checkpoint as load_checkpoint
     from solvers.autoencoders.checkpoints.load import load_checkpoints as load_checkpoints
@@ -51,6 +52,8 @@ if TYPE_CHECKING:
     from solvers.losses.expected_loss import (
         expected_loss_and_gradient as expected_loss_and_gradient,
     )
+    from solvers.losses.loss_callback import ExactLossCallback as ExactLossCallback
+    from solvers.losses.loss_callback import exact_loss_callback as exact_loss_callback
     from solvers.losses.loss_parts import Gradient as Gradient
     from solvers.losses.sampled_loss import SampledLoss as SampledLoss
     from solvers.losses.sampled_loss import sampled_loss as sampled_loss
@@ -99,6 +102,7 @@ _HOMES = {
     "solvers.autoencoders.architecture": "Architecture",
     "solvers.autoencoders.architectures": "GatedSae JumpReluSae TopKSae",
     "solvers.autoencoders.autoencoder": "Autoencoder Origin Sae",
+    "solvers.autoencoders.checkpoints.live": "as_sae",
     "solvers.autoencoders.checkpoints.load": "find_checkpoints load_checkpoint load_checkpoints",
     "solvers.autoencoders.frames": "frame_sae",
     "solvers.autoencoders.conventions": "Convention convention convert_l1",
@@ -112,6 +116,7 @@ _HOMES = {
     "solvers.losses.expected_loss": (
         "ExpectedLoss LossAndGradient co_firing expected_loss expected_loss_and_gradient"
     ),
+    "solvers.losses.loss_callback": "ExactLossCallback exact_loss_callback",
     "solvers.losses.loss_parts": "Gradient",
     "solvers.losses.sampled_loss": "SampledLoss sampled_loss",
     "solvers.losses.solution": "Solution",

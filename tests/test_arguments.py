@@ -23,6 +23,7 @@ from solvers.autoencoders.architecture_conventions import (
 )
 from solvers.autoencoders.architectures import GatedSae, JumpReluSae, TopKSae
 from solvers.autoencoders.autoencoder import Origin
+from solvers.autoencoders.checkpoints.live import as_sae
 from solvers.autoencoders.checkpoints.load import find_checkpoints
 from solvers.autoencoders.conventions import CONVENTIONS, Convention, convention, convert_l1
 from solvers.autoencoders.frames import frame_sae
@@ -30,6 +31,7 @@ from solvers.bounds.certificate import certify
 from solvers.bounds.radial_bound import lower_bound
 from solvers.losses.best_activations import best_activation_loss
 from solvers.losses.expected_loss import co_firing
+from solvers.losses.loss_callback import exact_loss_callback
 from solvers.losses.sampled_loss import sampled_loss
 from solvers.losses.training_loss import training_loss
 from solvers.optima.landscape import landscape
@@ -52,6 +54,7 @@ AXES = Axis("l1", 0.1, 0.2, 2), Axis("onehot_probability", 0.1, 0.2, 2)
 VALID: dict[str, Any] = {
     "law": LAW,
     "sae": frame_sae(0.0),
+    "model": frame_sae(0.0),
     "saes": [("one", frame_sae(0.0))],
     "objective": Objective(0.1),
     "n_latents": 4,
@@ -126,9 +129,9 @@ OF_ITS_OWN: dict[Any, dict[str, Any]] = {
 }  # fmt: skip
 
 FUNCTIONS = {
-    best_activation_loss, certify, co_firing, convention, convert_l1, cross_check_all,
-    find_checkpoints, frame_sae, landscape, lower_bound, objective_for, phase_diagram,
-    sampled_loss, train, training_loss, verify,
+    as_sae, best_activation_loss, certify, co_firing, convention, convert_l1, cross_check_all,
+    exact_loss_callback, find_checkpoints, frame_sae, landscape, lower_bound, objective_for,
+    phase_diagram, sampled_loss, train, training_loss, verify,
     *(value for wing in (theory, solvers) for name in wing.__all__
       if inspect.isfunction(value := getattr(wing, name))),
 }  # fmt: skip

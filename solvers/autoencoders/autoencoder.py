@@ -38,6 +38,8 @@ class Origin:
         Of a BatchTopK SAE, whose threshold stands for it: latents a sample in training.
     prefixes, prefix_weights : tuple of int, and "sum", "mean" or tuple of float
         Of a Matryoshka SAE, as for `solvers.autoencoders.objective.Objective`.
+    seed : int or None
+        Of the training, if the file holds it.
     notes : tuple of str
         For people.
     """
@@ -50,6 +52,7 @@ class Origin:
     batch_k: float | None = None
     prefixes: tuple[int, ...] = ()
     prefix_weights: str | tuple[float, ...] = "sum"
+    seed: int | None = None
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

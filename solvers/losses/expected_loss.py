@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from solvers.autoencoders.architectures import GatedSae, TopKSae
 from solvers.autoencoders.autoencoder import Autoencoder, Sae
+from solvers.autoencoders.checkpoints.live import Model, sae_of
 from solvers.autoencoders.objective import Objective
 from solvers.laws.arrays import LawArrays, law_arrays
 from solvers.laws.inverse_square_moments import reaches_origin
@@ -106,14 +107,20 @@ class LossAndGradient(NamedTuple):
 
 
 @checked
-def expected_loss(law: Law, sae: Autoencoder, objective: Objective) -> ExpectedLoss:
+def expected_loss(law: Law, sae: Model, objective: Objective) -> ExpectedLoss:
     """Return the exact expected loss of `sae` on `law` under `objective`.
+
+    Parameters
+    ----------
+    law : Law
+    sae : Autoencoder, or what `as_sae` takes
+    objective : Objective
 
     Raises
     ------
     InputError
-        If the SAE's d_in is not the law's d, the law has symbols in it or would take too long
-        (`check_cost`), or the weights are so large that the loss overflows.
+        As `as_sae`; if the SAE's d_in is not the law's d, the law has symbols in it or would take
+        too long (`check_cost`), or the weights are so large that the loss overflows.
 
     Examples
     --------
@@ -126,6 +133,7 @@ def expected_loss(law: Law, sae: Autoencoder, objective: Objective) -> ExpectedL
     >>> round(loss.total, 12), loss.firing
     (0.1, (0.5, 0.5, 0.5, 0.5))
     """
+    sae = sae_of("sae", sae)
     arrays = _arrays_for(law, sae)
     if isinstance(sae, TopKSae | GatedSae) and not is_affordable(arrays, sae):
         return _by_cells(arrays, sae, objective)
@@ -188,16 +196,18 @@ def _by_cells(law: LawArrays, sae: Autoencoder, objective: Objective) -> Expecte
 
 
 @checked
-def expected_loss_and_gradient(
-    law: Law, sae: Autoencoder, objective: Objective
-) -> LossAndGradient:
+def expected_loss_and_gradient(law: Law, sae: Model, objective: Objective) -> LossAndGradient:
     """Return the exact expected loss and its exact gradient; see `expected_loss`.
 
     The gradient holds the boundary terms of losses that jump. Where a pre-activation vanishes on
     a set of positive probability the loss has a kink or a jump; the gradient is then the one-sided
     one in which that latent stays off. On points, where who fires is constant nearly everywhere,
     it is that of the loss with these latents firing.
+
+    Of an object whose encoder reads x - b_dec, the gradient is that in the arrays of `as_sae`,
+    whose encoder reads x.
     """
+    sae = sae_of("sae", sae)
     arrays = _arrays_for(law, sae)
     _check_convention(sae, objective)
     with np.errstate(over="ignore", invalid="ignore"):

@@ -7,16 +7,16 @@ from solvers.presentation.check_report import (
     ATOM_COLUMNS,
     VERDICTS,
     atom_row,
-    comparison_table,
     facts_of,
     kind_text,
     losses_of,
     number_text,
-    shared_notes,
 )
+from solvers.presentation.comparison import Comparison, comparison_table, shared_notes
 from solvers.presentation.figures import atoms_figure, gap_figure, scatter_figure, svg_text
 from solvers.presentation.page_style import document, figure
 from solvers.studies.cross_check import CrossCheck
+from theory.laws.law import Law
 
 
 def check_page(check: CrossCheck, name: str, command: str) -> str:
@@ -63,9 +63,9 @@ def check_page(check: CrossCheck, name: str, command: str) -> str:
     return _page(f"{name} on {check.law.name}", body, command)
 
 
-def comparison_page(checks: Sequence[tuple[str, CrossCheck]], command: str) -> str:
+def comparison_page(law: Law, comparison: Comparison, command: str) -> str:
     """Return the page of several SAEs of one law: a row each, and loss against angle."""
-    law = checks[0][1].law.name
+    checks = comparison.checks
     points = [
         (number, check.closest_code.mean_angle, check.judged.total)
         for number, (_, check) in enumerate(checks, start=1)
@@ -73,10 +73,16 @@ def comparison_page(checks: Sequence[tuple[str, CrossCheck]], command: str) -> s
     ]
     optima = [check.optimum.total for _, check in checks if check.optimum is not None]
     alike = len({check.objective for _, check in checks}) == 1
-    columns, rows = comparison_table(checks)
+    columns, rows = comparison_table(comparison)
     table = _table(columns, rows)
     for _, name, *_ in rows:
         table = table.replace(f"<td>{escape(name)}</td>", f"<td class=name>{escape(name)}</td>")
+    refused = "".join(
+        f"<tr><td>{number}</td><td class=name>{escape(name)}</td>"
+        f"<td class=name colspan={len(columns) - 2}>not checked: {escape(reason)}</td></tr>"
+        for number, name, reason in comparison.numbered_reasons
+    )
+    table = table.replace("</tbody>", f"{refused}</tbody>")
     meanings = [
         f"<li><b>{verdict}</b>: {escape(meaning)}.</li>"
         for verdict, meaning in VERDICTS.items()
@@ -97,8 +103,10 @@ def comparison_page(checks: Sequence[tuple[str, CrossCheck]], command: str) -> s
     items = "".join(
         f"<li>{escape(note)} ({numbers}).</li>" for note, numbers in shared_notes(checks)
     )
-    body += ["<h2>Notes</h2>", f"<ul>{items}</ul>"]
-    return _page(f"{len(checks)} SAEs on {law}", body, command)
+    if items:
+        body += ["<h2>Notes</h2>", f"<ul>{items}</ul>"]
+    number = len(checks) + len(comparison.refused)
+    return _page(f"{number} SAEs on {law.name}", body, command)
 
 
 def _conventions(check: CrossCheck) -> str:

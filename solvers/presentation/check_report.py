@@ -1,7 +1,6 @@
 """A cross-check as text and as JSON: what `sae-theory check` prints."""
 
 import math
-import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
@@ -35,6 +34,8 @@ def check_document(check: CrossCheck) -> dict[str, Any]:
     return {
         "law": check.law.name,
         "architecture": check.sae.architecture,
+        "latents": check.sae.d_sae,
+        "seed": check.sae.origin.seed,
         "objective": asdict(check.objective),
         "loss": loss_document(check.loss),
         "judged": loss_document(check.judged),
@@ -57,6 +58,7 @@ def check_document(check: CrossCheck) -> dict[str, Any]:
         },
         "lower_bound": check.lower_bound,
         "best_activations": check.best_activations,
+        "excess": finite_or_none(check.excess),
         "gaps": {name: finite_or_none(value) for name, value in asdict(check.gaps).items()},
         "verdict": check.verdict,
         "sentences": list(check.sentences),
@@ -241,89 +243,6 @@ def aligned(rows: Sequence[Sequence[str]], left: Sequence[int] = ()) -> list[str
             for c, (entry, width) in enumerate(zip(row, widths, strict=True))
         ).rstrip()
         for row in rows
-    ]
-
-
-COMPARISON_COLUMNS = (
-    "", "SAE", "verdict", "now", "judged", "polished", "optimum", "training", "basin",
-    "amortisation", "code", "angle",
-)  # fmt: skip
-
-
-def comparison_table(
-    checks: Sequence[tuple[str, CrossCheck]],
-) -> tuple[list[str], list[list[str]]]:
-    """Return columns and a row an SAE, numbered from 1.
-
-    What all names begin with is left out, and the column "judged" if it repeats "now".
-    """
-    rows = _comparison_rows(checks)
-    now, judged = COMPARISON_COLUMNS.index("now"), COMPARISON_COLUMNS.index("judged")
-    kept = [c for c in range(len(COMPARISON_COLUMNS))
-            if c != judged or any(row[now] != row[judged] for row in rows)]  # fmt: skip
-    columns = [COMPARISON_COLUMNS[c] for c in kept]
-    return columns, [[row[c] for c in kept] for row in rows]
-
-
-def _comparison_rows(checks: Sequence[tuple[str, CrossCheck]]) -> list[list[str]]:
-    rows = []
-    short = _without_common_folder([name for name, _ in checks])
-    for number, (name, (_, check)) in enumerate(zip(short, checks, strict=True), start=1):
-        polished = None if check.polished is None else check.polished.total
-        optimum = None if check.optimum is None else check.optimum.total
-        code = check.closest_code
-        close = code is not None and code.mean_angle <= CLOSE
-        rows.append(
-            [
-                str(number),
-                name,
-                check.verdict or VERDICTS[""],
-                number_text(check.loss.total, 6),
-                number_text(check.judged.total, 6),
-                number_text(polished, 6),
-                number_text(optimum, 6),
-                number_text(check.gaps.training, 2),
-                number_text(check.gaps.basin, 2),
-                number_text(check.gaps.amortisation, 2),
-                (code.code if close else f"({code.code})") if code else "",
-                f"{code.mean_angle:.1f}°" if code else "",
-            ]
-        )
-    return rows
-
-
-def _without_common_folder(names: Sequence[str]) -> list[str]:
-    folder = os.path.commonpath([os.path.dirname(name) or "." for name in names]) if names else ""
-    if folder in ("", ".", "/"):
-        return list(names)
-    return [os.path.relpath(name, folder) for name in names]
-
-
-def comparison_text(checks: Sequence[tuple[str, CrossCheck]]) -> str:
-    """Return several SAEs' checks, a line each, and their notes."""
-    columns, rows = comparison_table(checks)
-    lines = aligned([columns, *rows], left=(1, 2))
-    for verdict, meaning in VERDICTS.items():
-        if verdict and any(check.verdict == verdict for _, check in checks):
-            lines += wrapped("", f"{verdict}: {meaning}", 4)
-    for note, numbers in shared_notes(checks):
-        lines += wrapped("note: ", f"{note} ({numbers})", 6)
-    return "\n".join(lines)
-
-
-def shared_notes(checks: Sequence[tuple[str, CrossCheck]]) -> list[tuple[str, str]]:
-    """Return every note once, with the numbers of the rows that it is about."""
-    rows: dict[str, list[int]] = {}
-    for number, (_, check) in enumerate(checks, start=1):
-        notes = list(check.notes)
-        if check.optimum is not None and not check.optimum.sure:
-            notes.append(f"the optimum: {certainty_text(check.optimum)}")
-        for note in notes:
-            rows.setdefault(note, []).append(number)
-    everyone = len(checks)
-    return [
-        (note, "all" if len(numbers) == everyone else ", ".join(map(str, numbers)))
-        for note, numbers in rows.items()
     ]
 
 

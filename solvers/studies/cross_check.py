@@ -18,6 +18,7 @@ from solvers.autoencoders.architectures import (
     architecture_of,
 )
 from solvers.autoencoders.autoencoder import Autoencoder, Sae
+from solvers.autoencoders.checkpoints.live import Model, sae_of
 from solvers.autoencoders.conventions import CONVENTIONS
 from solvers.autoencoders.objective import Objective
 from solvers.laws.arrays import law_arrays
@@ -117,6 +118,11 @@ class CrossCheck:
         return gaps_of(self.judged.total, self.polished, self.optimum, self.best_activations)
 
     @property
+    def excess(self) -> float | None:
+        """How far the loss is above the best known; None without an optimum."""
+        return None if self.optimum is None else max(self.judged.total - self.optimum.total, 0.0)
+
+    @property
     def verdict(self) -> str:
         """One of "optimum", "training", "basin", "training and basin"; "" if not decided.
 
@@ -149,7 +155,7 @@ class CrossCheck:
 
 
 @checked
-def objective_for(sae: Autoencoder, l1: float | None = None, **given: object) -> Objective:
+def objective_for(sae: Model, l1: float | None = None, **given: object) -> Objective:
     """Return the objective of the SAE's own library, with what is given in its place.
 
     Raises
@@ -164,6 +170,7 @@ def objective_for(sae: Autoencoder, l1: float | None = None, **given: object) ->
     >>> objective_for(sae).sparsity
     'decoder-norm'
     """
+    sae = sae_of("sae", sae)
     origin = sae.origin
     own = CONVENTIONS.get(origin.convention)
     if l1 is None:
@@ -190,7 +197,7 @@ def objective_for(sae: Autoencoder, l1: float | None = None, **given: object) ->
 @checked
 def cross_check(
     law: Law,
-    sae: Autoencoder,
+    sae: Model,
     objective: Objective | None = None,
     search: Search = _DEFAULT,
     *,
@@ -202,7 +209,7 @@ def cross_check(
     Parameters
     ----------
     law : Law
-    sae : Autoencoder
+    sae : Autoencoder, or what `as_sae` takes
     objective : Objective, optional
         By default that of the file that the SAE comes from, see `objective_for`.
     search : Search, optional
@@ -216,7 +223,7 @@ def cross_check(
     Raises
     ------
     InputError
-        If the SAE's d_in is not the law's d, or as `expected_loss`.
+        As `expected_loss`; or without an objective, if nothing says λ.
 
     Examples
     --------
@@ -228,6 +235,7 @@ def cross_check(
     >>> check.verdict, check.closest_code.code, round(check.optimum.total, 9)
     ('training', 'axis-aligned', 0.068240141)
     """
+    sae = sae_of("sae", sae)
     objective = objective_for(sae) if objective is None else objective
     loss = expected_loss(law, sae, objective)
     judged_sae, objective_used, notes = on_constraints(law, sae, objective)
@@ -327,20 +335,41 @@ def cross_check_all(
     search: Search = _DEFAULT,
     *,
     samples: int = 0,
+    refused: list[tuple[str, InputError]] | None = None,
 ) -> list[tuple[str, CrossCheck]]:
     """Check several SAEs of one law, each optimum once.
 
     An SAE's own stationary point may be the best known; the others are then held against it.
     Progress is told of the starts of one SAE, and of how many SAEs are done if there are several.
     An interrupt returns the checks that were finished, if any.
+
+    Parameters
+    ----------
+    law, search, samples
+        As for `cross_check`.
+    saes : sequence of (str, Autoencoder, Objective)
+        Each with a name.
+    refused : list, optional
+        If given, SAEs that cannot be checked are added to it, with the reason, and the others are
+        checked; else the first of them is an error.
+
+    Raises
+    ------
+    InputError
+        As `cross_check`, without `refused`.
     """
     known: Known = {}
     done: list[tuple[str, CrossCheck]] = []
     each = search if len(saes) == 1 else replace(search, progress=None)
     try:
         for number, (name, sae, objective) in enumerate(saes, start=1):
-            check = cross_check(law, sae, objective, each, samples=samples, known=known)
-            done.append((name, check))
+            try:
+                check = cross_check(law, sae, objective, each, samples=samples, known=known)
+                done.append((name, check))
+            except InputError as error:
+                if refused is None:
+                    raise
+                refused.append((name, error))
             if len(saes) > 1:
                 search.tell(number, len(saes))
     except KeyboardInterrupt:

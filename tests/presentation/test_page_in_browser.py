@@ -16,6 +16,7 @@ import pytest
 from solvers import Objective, Search, cross_check
 from solvers.autoencoders.frames import frame_sae
 from solvers.presentation.check_page import check_page, comparison_page
+from solvers.presentation.comparison import Comparison
 from solvers.presentation.derivations.documents import pages_of, write_pages
 from theory import preset
 
@@ -36,7 +37,13 @@ def pages(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, P
     ]  # fmt: skip
     texts = {
         "one": check_page(checks[1][1], checks[1][0], "sae-theory check independent <b>.npz"),
-        "several": comparison_page(checks, "sae-theory check independent *.npz"),
+        "several": comparison_page(
+            law,
+            Comparison.by_excess(
+                checks, [("a folder with a long name/bad.npz", "it is <b>damaged")]
+            ),
+            "sae-theory check independent *.npz",
+        ),
     }
     for name, text in texts.items():
         (folder / f"{name}.html").write_text(text, encoding="utf-8")

@@ -88,6 +88,19 @@ class InputError(ValueError):
         place = f"{where}: {self.where}" if self.where else where
         return type(self)(self.what, self.expected, self.got, place, self.hint)
 
+    def outside(self, where: str | PurePath) -> Self:
+        """Return the same error for somebody who knows the file: `inside` undone.
+
+        Examples
+        --------
+        >>> error = InputError("starts", "a whole number ≥ 1", "0.1", where="law.json")
+        >>> str(error.outside("law.json"))
+        "starts: expected a whole number ≥ 1, got '0.1'"
+        """
+        what = "" if self.what == str(where) else self.what
+        place = "" if self.where == str(where) else self.where.removeprefix(f"{where}: ")
+        return type(self)(what, self.expected, self.got, place, self.hint)
+
     def named(self, what: str | PurePath) -> Self:
         """Return the same error under another name, as of an option instead of an argument."""
         return type(self)(what, self.expected, self.got, self.where, self.hint)

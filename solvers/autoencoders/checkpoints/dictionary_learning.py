@@ -35,6 +35,7 @@ from solvers.autoencoders.checkpoints.weight_files import (
     positive,
     read_config,
     scalar,
+    seed_of,
     torch_state,
 )
 from solvers.runtime.arguments import check_choice, check_number
@@ -98,6 +99,7 @@ def dictionary_sae(
         convention=convention,
         loss=loss,
         l1=l1 if convention and form.loss in ("objective", "gated") else None,
+        seed=seed_of(trainer),
         notes=notes,
     )
     if isinstance(sae, JumpReluSae) and "k" in form.names:

@@ -14,7 +14,7 @@ from solvers.autoencoders.checkpoints.training_settings import (
     changed_loss,
     version_of,
 )
-from solvers.autoencoders.checkpoints.weight_files import inside, positive
+from solvers.autoencoders.checkpoints.weight_files import inside, positive, seed_of
 from theory.exact.errors import InputError
 
 CONFIG = "cfg.json"
@@ -67,6 +67,7 @@ def saelens_origin(
         l0=l0 if loss == "l0" and not changed.outside else None,
         batch_k=batch_k,
         prefixes=prefixes,
+        seed=seed_of(settings),
         notes=notes,
     )
 

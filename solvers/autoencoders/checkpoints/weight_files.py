@@ -149,18 +149,33 @@ def torch_state(path: Path) -> tuple[Arrays, dict[str, Any]]:
     if size > LARGEST_WEIGHTS:
         raise InputError("", f"at most {LARGEST_WEIGHTS} bytes of tensors", size)
     plain = {name: value for name, value in named.items() if isinstance(value, str | dict)}
-    return {name: _tensor(name, named[name]) for name in named if name not in plain}, plain
+    return {name: tensor_array(name, named[name]) for name in named if name not in plain}, plain
 
 
-def _tensor(name: str, value: Any) -> NDArray[Any]:
+def tensor_array(name: str, value: Any) -> NDArray[Any]:
+    """Return a tensor of torch, wherever it is, as an array; floats as doubles.
+
+    Raises
+    ------
+    InputError
+        If it is no tensor, or none that is dense.
+
+    Examples
+    --------
+    >>> import torch
+    >>> tensor_array("b_dec", torch.ones(1, dtype=torch.bfloat16, requires_grad=True))
+    array([1.])
+    """
     import torch  # noqa: PLC0415
 
     if not isinstance(value, torch.Tensor):
         raise InputError(name, "a tensor", type(value))
     try:
         # NumPy has no bfloat16.
-        wide = value.detach().to(torch.float64) if value.is_floating_point() else value
-        array: NDArray[Any] = wide.numpy()
+        given = value.detach().cpu()
+        wide = given.to(torch.float64) if given.is_floating_point() else given
+        # A copy: training may go on and change the tensor.
+        array: NDArray[Any] = wide.numpy().copy()
     except (RuntimeError, TypeError) as error:
         raise InputError(name, "a dense tensor of numbers", hint=str(error)) from None
     return array
@@ -283,6 +298,18 @@ def positive(file: str, key: str, value: object) -> float | None:
         return check_number(key, value, least=0) or None
     except InputError as error:
         raise error.inside(file) from None
+
+
+def seed_of(settings: Mapping[str, Any]) -> int | None:
+    """Return the seed in a configuration, None if it holds none.
+
+    Examples
+    --------
+    >>> seed_of({"seed": 3}), seed_of({"seed": None})
+    (3, None)
+    """
+    value = settings.get("seed")
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def inside(file: str, config: Mapping[str, Any], key: str) -> dict[str, Any]:
