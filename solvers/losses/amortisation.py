@@ -149,7 +149,8 @@ def why_sampled(law: Law, most: int) -> str:
     Examples
     --------
     >>> from theory import load_law
-    >>> why_sampled(load_law({"features": 3, "firing": 1}), 10)
+    >>> uniform = {"uniform": [0, 1]}
+    >>> why_sampled(load_law({"features": 3, "firing": 1, "magnitude": uniform}), 10)
     'more than two random magnitudes are active at once'
     """
     if law.remainder is not None:
