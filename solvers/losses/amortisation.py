@@ -41,8 +41,10 @@ Array = NDArray[np.float64]
 LARGEST_PARTS = 50_000
 #: Samples, at most and at least.
 MOST_SAMPLES, FEWEST_SAMPLES = 2**14, 64
-#: Parts or samples times n · d · min(n, d), at most: some 10 seconds.
+#: Parts or samples times n (d min(n, d) + 200), at most: some 10 to 30 seconds.
 LARGEST_BUDGET = 4 * 10**9
+# What a latent costs in whatever dimension, in the same unit.
+_ANY_LATENT = 200
 _SEED = 20261126
 # Samples between two reports of progress.
 _BLOCK = 256
@@ -100,7 +102,8 @@ def amortisation(
     Raises
     ------
     InputError
-        For the relative reconstruction, an l0 penalty or prefixes; for so many latents that not
+        For the relative reconstruction, an l0 penalty or prefixes; if the SAE's d_in is not the
+        law's d; for so many latents that not
         even `FEWEST_SAMPLES` samples are affordable; and, of what must be sampled, for λ = 0.
 
     Examples
@@ -121,10 +124,13 @@ def amortisation(
     True
     """
     check_charged(objective)
-    work = sae.d_sae * sae.d_in * min(sae.d_sae, sae.d_in)
+    if sae.d_in != law.dimension:
+        expected = f"d_in = {law.dimension}, the dimension of the law {law.name!r}"
+        raise InputError("W_enc", expected, sae.d_in)
+    work = sae.d_sae * (sae.d_in * min(sae.d_sae, sae.d_in) + _ANY_LATENT)
     affordable = LARGEST_BUDGET // work
     if affordable < FEWEST_SAMPLES:
-        limit = f"n · d · min(n, d) of at most {LARGEST_BUDGET // FEWEST_SAMPLES:,}"
+        limit = f"n (d min(n, d) + {_ANY_LATENT}) of at most {LARGEST_BUDGET // FEWEST_SAMPLES:,}"
         raise InputError("latents", limit, f"{work:,}")
     most = min(LARGEST_PARTS, affordable)
     reason = why_sampled(law, most)

@@ -204,17 +204,19 @@ def test_the_work_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [far for far in told if far[1] == 300] == [(0, 300), (256, 300), (300, 300)]
     # Where there are fewer cells, the same limit is enough.
     counted.calls = 0
-    few = amortisation(law_from_dict({"sets": [2, 2]}), random_sae(7, 8, 4), Objective(0.1))
+    few = amortisation(law_from_dict({"sets": [2, 2]}), random_sae(7, 8, 2), Objective(0.1))
     assert few.standard_error == 0
     assert counted.calls < 300
 
 
 def test_many_latents_have_fewer_samples_and_more_none(monkeypatch: pytest.MonkeyPatch) -> None:
     law = load_law({"features": 3, "firing": 0.5, "magnitude": {"uniform": [0, 1]}})
-    monkeypatch.setattr(room, "LARGEST_BUDGET", 5 * 3 * 3 * 100)
+    monkeypatch.setattr(room, "LARGEST_BUDGET", 5 * (3 * 3 + 200) * 100)
     assert "from 100 samples" in amortisation(law, random_sae(0, 5, 3), Objective(0.1)).reason
-    with pytest.raises(InputError, match=r"latents: expected n · d · .* of at most 70, got '72'"):
+    with pytest.raises(InputError, match=r"latents: expected n \(d .* at most 1,632, got '1,672'"):
         amortisation(law, random_sae(0, 8, 3), Objective(0.1))
+    with pytest.raises(InputError, match="W_enc: expected d_in = 3, .* got 4"):
+        amortisation(law, random_sae(0, 5, 4), Objective(0.1))
 
 
 def test_an_interrupt_passes_through(monkeypatch: pytest.MonkeyPatch) -> None:
