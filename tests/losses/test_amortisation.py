@@ -215,7 +215,7 @@ def test_many_latents_have_fewer_samples_and_more_none(monkeypatch: pytest.Monke
     assert "from 100 samples" in amortisation(law, random_sae(0, 5, 3), Objective(0.1)).reason
     with pytest.raises(InputError, match=r"latents: expected n \(d .* at most 1,632, got '1,672'"):
         amortisation(law, random_sae(0, 8, 3), Objective(0.1))
-    with pytest.raises(InputError, match="W_enc: expected d_in = 3, .* got 4"):
+    with pytest.raises(InputError, match=r"W_enc: expected d_in = 3, .* got 4"):
         amortisation(law, random_sae(0, 5, 4), Objective(0.1))
 
 
