@@ -59,6 +59,7 @@ def check_document(check: CrossCheck) -> dict[str, Any]:
         "lower_bound": check.lower_bound,
         "best_activations": check.best_activations,
         "excess": finite_or_none(check.excess),
+        "best_activations_error": check.best_activations_error,
         "gaps": {name: finite_or_none(value) for name, value in asdict(check.gaps).items()},
         "verdict": check.verdict,
         "sentences": list(check.sentences),
@@ -99,6 +100,8 @@ def losses_of(check: CrossCheck) -> list[tuple[str, float, str]]:
         rows.append(("optimum", check.optimum.total, meaning))
     if check.best_activations is not None:
         meaning = "its own atoms and b_dec with the best activations"
+        if check.best_activations_error:
+            meaning += f", ± {check.best_activations_error:.2g} (standard error, sampled)"
         rows.append(("best activations", check.best_activations, meaning))
     if check.optimum is not None:
         of = " on these points" if check.loss.standard_error else ""
@@ -215,10 +218,10 @@ def check_text(check: CrossCheck) -> str:
         f"verdict          {VERDICTS[check.verdict]}",
         "",
     ]
-    shown = "{:.6g}".format if check.loss.standard_error else number_text
-    lines += [
-        f"{name:<17}{shown(value):<19}{meaning}" for name, value, meaning in losses_of(check)
-    ]
+    for name, value, meaning in losses_of(check):
+        sampled = name == "best activations" and check.best_activations_error
+        digits = 6 if check.loss.standard_error or sampled else 12
+        lines.append(f"{name:<17}{number_text(value, digits):<19}{meaning}")
     lines.append("")
     for sentence in check.sentences:
         lines += wrapped("", f"gap of {sentence}", 4)
@@ -244,6 +247,11 @@ def aligned(rows: Sequence[Sequence[str]], left: Sequence[int] = ()) -> list[str
         ).rstrip()
         for row in rows
     ]
+
+
+def with_error(value: float | None, error: float) -> str:
+    """Return a number for people, with its standard error if it has one."""
+    return number_text(value, 2) + (f" ± {error:.1g}" if error else "")
 
 
 def number_text(value: float | None, digits: int = 12) -> str:

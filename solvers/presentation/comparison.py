@@ -12,7 +12,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from solvers.optima.matching import CLOSE
-from solvers.presentation.check_report import VERDICTS, aligned, kind_text, number_text
+from solvers.presentation.check_report import (
+    VERDICTS,
+    aligned,
+    kind_text,
+    number_text,
+    with_error,
+)
 from solvers.presentation.results import certainty_text, finite_or_none, wrapped
 from solvers.studies.cross_check import CrossCheck
 
@@ -114,7 +120,7 @@ def _rows(comparison: Comparison) -> list[list[str]]:
                 number_text(check.excess, 2),
                 number_text(check.gaps.training, 2),
                 number_text(check.gaps.basin, 2),
-                number_text(check.gaps.amortisation, 2),
+                with_error(check.gaps.amortisation, check.gaps.amortisation_error),
                 (code.code if close else f"({code.code})") if code else "",
                 f"{code.mean_angle:.1f}°" if code else "",
             ]

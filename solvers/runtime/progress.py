@@ -1,4 +1,4 @@
-"""Progress on standard error, for work that takes longer than two seconds."""
+"""Progress on standard error, for work that takes longer than a second."""
 
 import sys
 import threading
@@ -11,7 +11,7 @@ _SECONDS_BETWEEN_LOOKS = 1.0
 
 
 class ProgressLine:
-    """Says on standard error how far a long run is; silent for the first two seconds.
+    """Says on standard error how far a long run is; silent for the first second.
 
     Used as a context manager it speaks also while no part ends: a thread looks every second
     whether a line is due.
@@ -31,16 +31,16 @@ class ProgressLine:
     Examples
     --------
     >>> import io
-    >>> stream, seconds = io.StringIO(), iter([0.0, 1.9, 2.0, 9.4])
+    >>> stream, seconds = io.StringIO(), iter([0.0, 0.9, 2.0, 9.4])
     >>> line = ProgressLine("starts", 4, stream=stream, clock=lambda: next(seconds))
-    >>> line(1, 4)  # under two seconds: nothing
+    >>> line(1, 4)  # under a second: nothing
     >>> line.beat()
     >>> line(2, 4)
     >>> stream.getvalue().splitlines()
     ['starts: 1/4, 2 s', 'starts: 2/4, 9 s']
     """
 
-    quiet_seconds = 2.0
+    quiet_seconds = 1.0
     seconds_between_lines = 5.0
 
     def __init__(

@@ -15,10 +15,15 @@ from solvers.autoencoders.architectures import (
 from solvers.autoencoders.autoencoder import Autoencoder, Sae
 from solvers.autoencoders.objective import Objective
 from solvers.laws.arrays import LawArrays, law_arrays
+from solvers.losses.amortisation import Amortisation, amortisation
 from solvers.losses.batch_threshold import batch_threshold
+from solvers.losses.best_k_terms import best_k_term_loss
+from solvers.losses.expected_loss import ExpectedLoss
 from solvers.losses.piecewise_sums import is_affordable
 from solvers.optima.matching import unit
 from solvers.optima.polish import with_finite_loss
+from solvers.optima.search import Progress
+from theory.exact.errors import InputError
 from theory.laws.law import Law
 
 Array = NDArray[np.float64]
@@ -67,6 +72,31 @@ def _with_k_on_average(
         "latents fire on average; the gaps are counted from there"
     )
     return JumpReluSae(sae.base, np.full(sae.d_sae, theta))
+
+
+def best_activations_of(
+    law: Law,
+    sae: Autoencoder,
+    objective: Objective,
+    loss: ExpectedLoss,
+    progress: Progress | None,
+) -> tuple[Amortisation | None, list[str]]:
+    """Return what an SAE's own atoms cost at best, None where that is not known, and notes.
+
+    Of a TopK SAE without a penalty that is the loss of the best k terms.
+    """
+    k_terms = isinstance(sae, TopKSae) and not objective.l1
+    if objective.reconstruction != "squared" or not (objective.l1 > 0 or k_terms):
+        return None, []
+    try:
+        if k_terms and isinstance(sae, TopKSae):
+            objective.check_no_prefixes("the best activations")
+            return Amortisation(best_k_term_loss(law, sae, sae.k)), []
+        best = amortisation(law, sae, objective, loss, progress=progress)
+    except InputError as error:
+        return None, [f"amortisation gap not computed: {error}"]
+    told = f"the amortisation gap is not exact but has a standard error: {best.reason}"
+    return best, [told] if best.reason else []
 
 
 def why_no_gradient(law: LawArrays, sae: Autoencoder) -> str:

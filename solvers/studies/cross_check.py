@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solvers.autoencoders.architectures import (
-    TopKSae,
     architecture_of,
 )
 from solvers.autoencoders.autoencoder import Autoencoder, Sae
@@ -22,8 +21,6 @@ from solvers.autoencoders.checkpoints.live import Model, sae_of
 from solvers.autoencoders.conventions import CONVENTIONS
 from solvers.autoencoders.objective import Objective
 from solvers.laws.arrays import law_arrays
-from solvers.losses.best_activations import best_activation_loss
-from solvers.losses.best_k_terms import best_k_term_loss
 from solvers.losses.expected_loss import ExpectedLoss, expected_loss
 from solvers.losses.piecewise_loss import piecewise_parts
 from solvers.losses.sampled_loss import SampledLoss, sampled_loss
@@ -42,7 +39,7 @@ from solvers.optima.polish import Polished, polish
 from solvers.optima.search import Search
 from solvers.runtime.arguments import checked
 from solvers.runtime.pictures import Picture, picture
-from solvers.studies.constraints import on_constraints, why_no_gradient
+from solvers.studies.constraints import best_activations_of, on_constraints, why_no_gradient
 from solvers.studies.verdicts import Gaps, gaps_of, sentences_of, verdict_of
 from theory.exact.errors import InputError
 from theory.laws.law import Law
@@ -72,6 +69,10 @@ class CrossCheck:
     polished : Polished or None
     optimum : Optimum or None
     best_activations : float or None
+    best_activations_error : float
+        Its standard error: 0 where it is exact, positive where it is sampled.
+    amortisation_error : float
+        Standard error of the amortisation gap, likewise.
     atoms : tuple of AtomReport
     closest_code : CodeMatch or None
     absorbed : Absorbed or None
@@ -96,6 +97,8 @@ class CrossCheck:
     polished: Polished | None
     optimum: Optimum | None
     best_activations: float | None
+    best_activations_error: float
+    amortisation_error: float
     atoms: tuple[AtomReport, ...]
     closest_code: CodeMatch | None
     absorbed: Absorbed | None
@@ -115,7 +118,10 @@ class CrossCheck:
     @property
     def gaps(self) -> Gaps:
         """What lies between the losses."""
-        return gaps_of(self.judged.total, self.polished, self.optimum, self.best_activations)
+        return gaps_of(
+            self.judged.total, self.polished, self.optimum,
+            self.best_activations, self.amortisation_error,
+        )  # fmt: skip
 
     @property
     def excess(self) -> float | None:
@@ -214,7 +220,8 @@ def cross_check(
         By default that of the file that the SAE comes from, see `objective_for`.
     search : Search, optional
         For the optimum: random starts, beside the law's codes and the SAE itself. Its progress is
-        told of the starts first, then of the thousandths of the law for the best activations.
+        told of the starts first, then of the thousandths of the law for the best activations, or
+        of the samples where they are sampled.
     samples : int
         If positive, a Monte Carlo estimate from so many samples is added.
     known : dict, optional
@@ -274,19 +281,10 @@ def cross_check(
             "training of Gated SAEs stops a gradient at the decoder, so that it minimises no "
             "loss; the gaps are those of the objective, and there is no verdict"
         )
-    best_activations = None
-    k_terms = isinstance(judged_sae, TopKSae) and counts and not objective_used.l1
-    if objective_used.reconstruction == "squared" and (objective_used.l1 > 0 or k_terms):
-        try:
-            if k_terms and isinstance(judged_sae, TopKSae):
-                objective_used.check_no_prefixes("the best activations")
-                best_activations = best_k_term_loss(law, judged_sae, judged_sae.k)
-            else:
-                best_activations = best_activation_loss(
-                    law, judged_sae, objective_used, progress=search.progress
-                )
-        except InputError as error:
-            notes.append(f"amortisation gap not computed: {error}")
+    best = None
+    if counts:
+        best, told = best_activations_of(law, judged_sae, objective_used, judged, search.progress)
+        notes += told
     closest = closest_code(law, sae.W_dec, loss.firing)
     parts = piecewise_parts(arrays, sae)
     try:
@@ -305,7 +303,9 @@ def cross_check(
         judged_sae=judged_sae,
         polished=polished,
         optimum=optimum,
-        best_activations=best_activations,
+        best_activations=None if best is None else best.total,
+        best_activations_error=0.0 if best is None else best.standard_error,
+        amortisation_error=0.0 if best is None else best.gap_error,
         atoms=atom_reports(sae, loss.firing, closest, law),
         closest_code=closest,
         absorbed=absorbed(arrays, sae.b_dec),

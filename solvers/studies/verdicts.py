@@ -26,16 +26,24 @@ class Gaps:
         Now less the loss of its own atoms and b_dec with the best activations.
     bound : float or None
         Optimum less lower bound.
+    amortisation_error : float
+        Standard error of the amortisation gap: 0 if it is exact, positive if it is sampled. No
+        verdict rests on that gap.
     """
 
     training: float | None
     basin: float | None
     amortisation: float | None
     bound: float | None
+    amortisation_error: float = 0.0
 
 
 def gaps_of(
-    now: float, polished: Polished | None, optimum: Optimum | None, best_activations: float | None
+    now: float,
+    polished: Polished | None,
+    optimum: Optimum | None,
+    best_activations: float | None,
+    amortisation_error: float = 0.0,
 ) -> Gaps:
     """Return the gaps between the losses of one SAE."""
     end = None if polished is None else polished.total
@@ -45,6 +53,7 @@ def gaps_of(
         basin=_difference(end, least),
         amortisation=_difference(now, best_activations),
         bound=_difference(least, None if optimum is None else optimum.lower_bound),
+        amortisation_error=amortisation_error,
     )
 
 
@@ -97,12 +106,7 @@ def sentences_of(
             )
         said.append(f"basin: {told}")
     if gaps.amortisation is not None:
-        said.append(
-            f"amortisation: the best activations for its own atoms and b_dec would save "
-            f"{gaps.amortisation:.3g}; so much does a one-layer encoder cost here"
-            if gaps.amortisation > nothing
-            else "amortisation: no activations for its own atoms and b_dec do better"
-        )
+        said.append(f"amortisation: {_amortisation(gaps.amortisation, gaps, nothing)}")
     if gaps.bound is not None and optimum is not None:
         said.append(
             f"bound: no SAE of this width has a loss below {optimum.lower_bound:.6g}; "
@@ -113,6 +117,20 @@ def sentences_of(
             )
         )
     return tuple(said)
+
+
+def _amortisation(gap: float, gaps: Gaps, nothing: float) -> str:
+    """Say what the best activations would save, and how sure that is."""
+    error = gaps.amortisation_error
+    saved = f"the best activations for its own atoms and b_dec would save {gap:.3g}"
+    if not error:
+        if gap > nothing:
+            return f"{saved}; so much does a one-layer encoder cost here"
+        return "no activations for its own atoms and b_dec do better"
+    saved += f" ± {error:.2g} (standard error, sampled)"
+    if gap > max(nothing, 2 * error):
+        return f"{saved}; so much does a one-layer encoder cost here"
+    return f"{saved}, which may be nothing"
 
 
 def _share(gap: float, optimum: Optimum | None) -> str:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from solvers import Objective, Sae, best_activation_loss
 from solvers.laws.arrays import law_arrays
-from solvers.losses.best_activations import _BestActivations
+from solvers.losses.best_activations import BestActivations
 from theory import load_law
 
 Array = NDArray[np.float64]
@@ -39,9 +39,9 @@ def least_losses(x: Array, atoms: Array, l1: float) -> Array:
 def test_values_and_cells(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Equal, opposite and zero atoms, atoms along and across the rays, b_dec on the data."""
     asked = 0
-    cell_of = _BestActivations.cell_of
+    cell_of = BestActivations.cell_of
 
-    def counted(best: _BestActivations, moved: Array) -> Callable[[Array], Any]:
+    def counted(best: BestActivations, moved: Array) -> Callable[[Array], Any]:
         inner = cell_of(best, moved)
 
         def ask(u: Array) -> Any:
@@ -51,7 +51,7 @@ def test_values_and_cells(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
 
         return ask
 
-    monkeypatch.setattr(_BestActivations, "cell_of", counted)
+    monkeypatch.setattr(BestActivations, "cell_of", counted)
     rng = np.random.default_rng(seed)
     law = load_law(LAWS[seed % len(LAWS)])
     n = int(rng.integers(1, 8))

@@ -8,6 +8,7 @@ history of training, the claim is *in part*; any other puts the training *outsid
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Final
 
 from solvers.runtime.arguments import check_choice, check_fields
@@ -212,6 +213,8 @@ loss is claimed',))
 
 def _shown(value: object) -> str:
     text = repr(value) if isinstance(value, str) else str(value)
+    if isinstance(value, float | Decimal):
+        text = f"{float(value):g}"
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
