@@ -266,7 +266,7 @@ def certify(
         every.proven,
         search.boxes + every.boxes,
         search.levels,
-        attained and every.proven == proven,
+        attained and proven - every.proven <= terms.anywhere.error + search.margin,
         false,
         _covers(n_latents, objective, architecture, every),
         every.squares > 0,

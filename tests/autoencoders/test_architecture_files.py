@@ -126,7 +126,7 @@ def test_what_a_file_says_of_its_training(path: str, loss: str, fields: dict[str
         ("saelens/batchtopk/training", "stands for the ranking of batches in training"),
         ("saelens/batchtopk/inference", "trained as 'batchtopk'; its stored threshold"),
         ("saelens/matryoshka_batchtopk/inference", "trained as 'matryoshka_batchtopk'; its"),
-        ("saelens/jumprelu/inference", "pre_act_loss_coefficient=0.000003 adds a loss of latents"),
+        ("saelens/jumprelu/inference", "pre_act_loss_coefficient=3e-06 adds a loss of latents"),
         (
             "saelens/jumprelu_tanh/training",
             "jumprelu_sparsity_loss_mode='tanh' penalises λ Σ tanh",

@@ -83,6 +83,7 @@ def test_certificate(capsys: pytest.CaptureFixture[str]) -> None:
     assert "REFUTED" in out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("architecture", "least", "by"),
     [

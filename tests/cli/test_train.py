@@ -49,6 +49,7 @@ def test_every_architecture_is_saved(
         assert one.get("threshold") == (None if threshold is None else threshold.tolist())
 
 
+@pytest.mark.slow
 def test_what_share_is_there(capsys: pytest.CaptureFixture[str]) -> None:
     command = ("train", "shared", "--latents", "4", "--samples", "2048", "--architecture", "topk",
                "--k", "1", "--instances", "2", "--compare")  # fmt: skip

@@ -117,6 +117,7 @@ def _oblique() -> tuple[np.ndarray, ...]:
     return W_enc, -b_dec @ W_enc, np.vstack([atoms, -atoms]), b_dec
 
 
+@pytest.mark.slow
 def test_topk_of_one_on_the_second_data_set_runs_away() -> None:
     """Bounded frames cost 1/12; the loss falls on towards 1/48 as b_dec goes to infinity."""
     best = best_known(INDEPENDENT, 4, FREE, Search(1, limit=1), architecture=TOPK)
@@ -125,6 +126,7 @@ def test_topk_of_one_on_the_second_data_set_runs_away() -> None:
     assert np.linalg.norm(best.sae.b_dec) > 5
 
 
+@pytest.mark.slow
 def test_gated_saes_have_the_optima_of_jump_relu_saes() -> None:
     objective = Objective(0.0, l0=0.1)
     gated, jump = (
@@ -208,6 +210,7 @@ def test_a_landscape_of_topk_saes_is_one_valley() -> None:
     assert [(point.kind, point.count) for point in found.points] == [("valley", 3)]
 
 
+@pytest.mark.slow
 def test_ties_of_a_phase_diagram_are_the_closed_form(tmp_path: Path) -> None:
     """q*(√λ₀) on the first data set, at two λ₀."""
     family = Family(
@@ -250,6 +253,7 @@ def test_wrong_options_are_one_line(
     refused(capsys, ["optimum", "shared", "--latents", "4", *arguments], message)
 
 
+@pytest.mark.slow
 def test_what_is_saved_is_read(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     for name, more in (("topk", ["--k", "2"]), ("jumprelu", ["--l0", "0.1"])):
         path = tmp_path / f"{name}.npz"

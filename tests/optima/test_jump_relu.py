@@ -80,6 +80,7 @@ def test_the_slope_of_what_is_minimised_against_differences(decoder: str) -> Non
         assert slope[place] == pytest.approx(difference, rel=1e-6, abs=1e-7)
 
 
+@pytest.mark.slow
 def test_it_is_the_same_in_any_unit() -> None:
     one = minimize_jump_loss(load_law("shared"), 4, Objective(0, l0=0.1), FEW)
     ten = minimize_jump_loss(load_law("shared:amplitude=10"), 4, Objective(0, l0=10), FEW)

@@ -64,7 +64,7 @@ def test_the_threshold_of_a_code_under_batchtopk() -> None:
     axes = JumpReluSae(frame_sae(0.0), np.full(4, 0.5))
     loss = expected_loss(independent, axes, FREE)
     assert (loss.l0, loss.total) == pytest.approx((1.0, 1 / 12))
-    best = best_without_training(independent, 4, FREE, architecture, Search())
+    best = best_without_training(independent, 4, FREE, architecture, Search(2, limit=2))
     # Of (a + b)/√2 and |a - b|/√2 the diagonal leaves out less, by a grid of a and b.
     a, b = np.meshgrid(*[(np.arange(1000) + 0.5) / 1000] * 2)
     sizes = np.sort(np.concatenate([(a + b).ravel(), np.abs(a - b).ravel()]) / 2**0.5)
