@@ -74,7 +74,7 @@ def _with_k_on_average(
     return JumpReluSae(sae.base, np.full(sae.d_sae, theta))
 
 
-def best_activations_of(
+def amortisation_of(
     law: Law,
     sae: Autoencoder,
     objective: Objective,

@@ -39,7 +39,7 @@ from solvers.optima.polish import Polished, polish
 from solvers.optima.search import Search
 from solvers.runtime.arguments import checked
 from solvers.runtime.pictures import Picture, picture
-from solvers.studies.constraints import best_activations_of, on_constraints, why_no_gradient
+from solvers.studies.constraints import amortisation_of, on_constraints, why_no_gradient
 from solvers.studies.verdicts import Gaps, gaps_of, sentences_of, verdict_of
 from theory.exact.errors import InputError
 from theory.laws.law import Law
@@ -283,7 +283,7 @@ def cross_check(
         )
     best = None
     if counts:
-        best, told = best_activations_of(law, judged_sae, objective_used, judged, search.progress)
+        best, told = amortisation_of(law, judged_sae, objective_used, judged, search.progress)
         notes += told
     closest = closest_code(law, sae.W_dec, loss.firing)
     parts = piecewise_parts(arrays, sae)

@@ -20,7 +20,7 @@ from solvers import (
 from solvers.losses.amortisation import amortisation
 from solvers.losses.best_activations import best_activations_of
 from solvers.presentation.check_page import check_page
-from solvers.presentation.check_report import check_document, check_text, 
+from solvers.presentation.check_report import check_document, check_text
 from solvers.presentation.comparison import Comparison, comparison_text
 from tests.losses.test_best_activations import best_by_nnls
 from tests.oracles.best_activations import Supports
@@ -258,7 +258,8 @@ def test_a_check_says_that_it_is_sampled() -> None:
     assert abs(document["gaps"]["amortisation"] - 0.9 * 0.01) <= 4 * error
     assert any("not exact but has a standard error: from" in note for note in check.notes)
     assert any(f"± {error:.2g} (standard error, sampled); so" in said for said in check.sentences)
-    shown = (check_text(check), comparison_text(Comparison((("a", check),))), check_page(check, "a", "check"))
+    compared = comparison_text(Comparison((("a", check),)))
+    shown = (check_text(check), compared, check_page(check, "a", "check"))
     for text, told in zip(shown, (f"± {error:.2g} (s", f"± {error:.1g}", f"± {error:.2g} (s"),
                           strict=True):  # fmt: skip
         assert told in " ".join(text.split())
