@@ -25,7 +25,7 @@ to the atom if that is nearer, which A and C end at,
 
     right(α) = E A on α's side x·n_α ≥ 0,
     corner(α, β) = -E A beyond ℓ + E ((z·n_α)² - λ₀) where z·n_α ≥ √λ₀, before ℓ,
-                   the same for β,    + E (‖z‖² - 2λ₀)₊ on the wedge,
+    and the same for β, + E (‖z‖² - 2λ₀)₊ on the wedge,
 
 for what A counts twice beyond its border with C but before ℓ, where C - A = (z·n_α)² - λ₀, is made
 good by the second term. Without C only the first is left, ℓ being the bisector; for 2h ≥ π there

@@ -12,8 +12,8 @@ Within κ the integrand is (s² + p² + 2H²)/4. Beyond, F(r) - F(H) = C + g (s�
 H³)/3, C = F(κ) - g κ²/2 - λ κ³/3 + g H²/2 - F(H) + λ H³/3 for H < κ, else 0; and
 
     p ∫ ds/(s² + p²) = atan(s/p),
-    p ∫ (r³ - H³)/(s² + p²) ds
-        = p (s r + A² asinh(s/A))/2 + p H² asinh(s/A) + H³ (atan(s H/(p r)) - atan(s/p)).
+    p ∫ (r³ - H³)/(s² + p²) ds = p (s r + A² asinh(s/A))/2 + p H² asinh(s/A)
+    + H³ (atan(s H/(p r)) - atan(s/p)).
 """
 
 from dataclasses import dataclass
