@@ -148,12 +148,13 @@ def _crossed(
     lines[:, :, 0] += offsets
     size = (np.abs(weights).T @ np.abs(affine)).sum(axis=2) + np.abs(offsets)
     pieces = pieces_of(lines)
-    m = len(offsets)
+    m, nudges = len(offsets), sae.nudges()
+    pieces = pieces.take(~_moved_outside(pieces, lines, _TIED * size, nudges))
     beside = lines[pieces.component]
     values = beside[:, :, 0] + np.einsum("elk,ek->el", beside[:, :, 1:], pieces.middle)
     signs = np.sign(values)
     piece, other = np.nonzero(np.abs(values) <= _TIED * size[pieces.component])
-    signs[piece, other] = _moved_apart(beside, pieces.line, sae.nudges(), piece, other)
+    signs[piece, other] = _moved_apart(beside, pieces.line, nudges, piece, other)
     own = np.flatnonzero(pieces.line < m)
     sides = []
     for sign in (1.0, -1.0):
@@ -162,6 +163,29 @@ def _crossed(
     changes = (sides[0] != sides[1]).any(axis=1)
     changes |= (pieces.line >= m) & sides[0].any(axis=1)
     return pieces.take(changes), (sides[0][changes], sides[1][changes])
+
+
+def _moved_outside(pieces: Pieces, lines: Array, tied: Array, nudges: Array) -> NDArray[np.bool_]:
+    """Tell which pieces of breaks lie along a side of the square and are moved out of it.
+
+    φ_l = ε e_l lies where φ_l grows from its zero if e_l > 0, and so beyond the side u_k = 1 if
+    ∂φ_l/∂u_k > 0, beyond u_k = 0 if it is < 0.
+    """
+    outside = np.zeros(len(pieces.line), dtype=bool)
+    on_break = np.flatnonzero(pieces.line < lines.shape[1])
+    component, line = pieces.component[on_break], pieces.line[on_break]
+    a, within = lines[component, line], tied[component, line]
+    for k in (0, 1):
+        for side, outward in ((0.0, -1.0), (1.0, 1.0)):
+            along = np.ones(len(on_break), dtype=bool)
+            for end in (pieces.start[on_break], pieces.end[on_break]):
+                at = end.copy()
+                at[:, k] = side
+                value = a[:, 0] + np.einsum("pk,pk->p", a[:, 1:], at)
+                near = np.abs(end[:, k] - side) <= 0.5
+                along &= near & (np.abs(value) <= within)
+            outside[on_break] |= along & (outward * a[:, 1 + k] * nudges[line] > 0)
+    return outside
 
 
 def _moved_apart(beside: Array, line: Index, nudges: Array, piece: Index, other: Index) -> Array:

@@ -145,6 +145,22 @@ def test_codes_whose_breaks_coincide(k: int, angle: float) -> None:
         assert exact.l0 <= min(k, 2) + 1e-12
 
 
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+@pytest.mark.parametrize("bias", [-1.0, 0.0, 1.0, -0.5])
+def test_breaks_along_the_sides_of_the_square(bias: float, sign: float) -> None:
+    """Pre-activations x - 1 vanish where the data end, and none of what is beyond counts."""
+    reads = sign * np.array([[1.0, -1, 0, 0], [0, 0, 1, -1]])
+    base = Sae(reads, [bias, sign * bias, -0.3, 0.0], reads.T, [0.1, 0.0])
+    gate = -reads, np.full(4, sign * bias)
+    for name in ("segments", "squares"):
+        for sae in (TopKSae(base, 1), TopKSae(base, 2), GatedSae(base, *gate)):
+            exact = expected_loss(LAWS[name], sae, OBJECTIVE)
+            assert exact.total == pytest.approx(by_cells(LAWS[name], sae, OBJECTIVE), rel=1e-12)
+        jump = JumpReluSae(base, np.full(4, 1 + bias))
+        lines, _ = piecewise_loss_parts(law_arrays(LAWS[name]), jump, OBJECTIVE)
+        assert lines.total == pytest.approx(by_cells(LAWS[name], jump, OBJECTIVE), rel=1e-12)
+
+
 def test_equal_latents_are_charged_once() -> None:
     """Of equal pre-activations TopK keeps the first, as everywhere in this package."""
     frame = frame_sae(0.2)
