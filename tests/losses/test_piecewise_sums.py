@@ -211,3 +211,26 @@ def test_what_has_no_lines_is_refused() -> None:
     noisy = independent_features(2, "1/2", noise="1/5")
     with pytest.raises(InputError, match=r"law.*TopK.*normal magnitudes"):
         expected_loss(noisy, sae, OBJECTIVE)
+
+
+@pytest.mark.parametrize(
+    "part", [0, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 2, 3))]
+)
+def test_breaks_that_coincide_with_each_other_and_with_the_sides(part: int) -> None:
+    """Weights of -1, 0 and 1: breaks vanish on whole components, on edges and on each other."""
+    rng = np.random.default_rng(part)
+    laws = [LAWS["segments"], LAWS["squares"], load_law("independent")]
+    biases = [-1.0, -0.5, 0.0, 0.5, 1.0]
+    for number in range(60):
+        n = int(rng.integers(2, 6))
+        reads, gate = rng.integers(-1, 2, size=(2, 2, n)).astype(float)
+        base = Sae(reads, rng.choice(biases, size=n), rng.integers(-1, 2, size=(n, 2)),
+                   rng.choice([0.0, 0.5], size=2))  # fmt: skip
+        sae: Autoencoder = TopKSae(base, int(rng.integers(1, n + 1)))
+        if number % 3 == 1:
+            sae = GatedSae(base, gate, rng.choice(biases, size=n))
+        elif number % 3 == 2:
+            sae = JumpReluSae(base, rng.choice([0.0, 0.5, 1.0], size=n))
+        law = laws[number % len(laws)]
+        lines, _ = piecewise_loss_parts(law_arrays(law), sae, OBJECTIVE)
+        assert lines.total == pytest.approx(by_cells(law, sae, OBJECTIVE), rel=1e-12, abs=1e-12)
