@@ -46,7 +46,7 @@ def some_vector(law: Law, architecture: Architecture, seed: int) -> tuple[LossOf
 
 
 @pytest.mark.parametrize(
-    "seed", [0, *(pytest.param(n, marks=pytest.mark.slow) for n in range(1, 18))]
+    "seed", [0, *(pytest.param(n, marks=pytest.mark.slow) for n in range(1, 9))]
 )
 @pytest.mark.parametrize(
     "architecture",
