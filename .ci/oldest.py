@@ -9,7 +9,7 @@ from pathlib import Path
 text = (Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8")
 project = tomllib.loads(text)["project"]
 extras = project["optional-dependencies"]
-wanted = [*project["dependencies"], *extras["safetensors"], *extras["test"]]
+wanted = [*project["dependencies"], *extras["test"]]
 for requirement in dict.fromkeys(wanted):
     name, admits, release = requirement.partition(">=")
     if admits:
