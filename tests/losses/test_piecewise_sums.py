@@ -12,6 +12,7 @@ from solvers.autoencoders.frames import frame_sae
 from solvers.laws.arrays import law_arrays
 from solvers.losses.loss_parts import jump_loss_parts, piecewise_loss_parts
 from solvers.losses.piecewise_loss import piecewise_parts
+from solvers.losses.sampled_loss import sampled_loss
 from theory import InputError, Law, independent_features, load_law
 
 OBLIQUE = [[1, 0], ["3/5", "4/5"], ["-1/2", "1/2"], [0, -1]]
@@ -235,3 +236,12 @@ def test_breaks_that_coincide_with_each_other_and_with_the_sides(part: int) -> N
         law = laws[number % len(laws)]
         lines, _ = piecewise_loss_parts(law_arrays(law), sae, OBJECTIVE)
         assert lines.total == pytest.approx(by_cells(law, sae, OBJECTIVE), rel=1e-12, abs=1e-12)
+
+
+@pytest.mark.parametrize("kind", ["topk-2", "jumprelu"])
+def test_samples_are_charged_for_their_prefixes(kind: str) -> None:
+    """The loss at samples, on average, against the exact one by cells."""
+    sae = some_sae(kind, 1, some_arrays(1))
+    sampled = sampled_loss(LAWS["squares"], sae, PREFIXES, 200_000)
+    exact = by_cells(LAWS["squares"], sae, PREFIXES)
+    assert abs(sampled.total - exact) < 4.5 * sampled.standard_error
