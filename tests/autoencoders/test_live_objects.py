@@ -24,6 +24,16 @@ from solvers.autoencoders.frames import frame_sae
 from solvers.losses.expected_loss import expected_loss_and_gradient
 from solvers.losses.loss_callback import exact_loss_callback
 from solvers.studies.cross_check import cross_check, objective_for
+from tests.autoencoders.live_modules import (
+    BatchTopK,
+    Counting,
+    Gated,
+    JumpRelu,
+    Linear,
+    Plain,
+    TopK,
+    WithoutBias,
+)
 from theory import load_law
 
 DATA = Path(__file__).parents[1] / "data" / "architectures"
@@ -144,102 +154,6 @@ def test_a_jumprelu_dictionary_may_subtract_b_dec() -> None:
     kind = of_library("dictionary_learning.dictionary", "JumpReluAutoEncoder")
     assert as_sae(kind(state, apply_b_dec_to_input=False)).b_enc.tolist() == [0.0]
     assert as_sae(kind(state, apply_b_dec_to_input=True)).b_enc.tolist() == [-2.0]
-
-
-# Modules of no library, each with its own forward pass.
-
-
-class Plain(nn.Module):
-    """f = ReLU((x - s b_dec) W_enc + b_enc)."""
-
-    def __init__(self, dtype: torch.dtype, subtracts: float = 0.0) -> None:
-        super().__init__()
-        self.subtracts = subtracts
-        for name, shape in (
-            ("W_enc", (3, 5)),
-            ("b_enc", (5,)),
-            ("W_dec", (5, 3)),
-            ("b_dec", (3,)),
-        ):
-            setattr(self, name, nn.Parameter(torch.randn(shape, dtype=dtype)))
-
-    def acts(self, p: Tensor) -> Tensor:
-        return p.relu()
-
-    def forward(self, x: Tensor) -> Any:
-        f = self.acts((x - self.subtracts * self.b_dec) @ self.W_enc + self.b_enc)
-        return f @ self.W_dec + self.b_dec
-
-
-class Counting(Plain):
-    """Counts the samples that it has seen, and returns the loss first."""
-
-    def __init__(self, dtype: torch.dtype, subtracts: float = 0.0) -> None:
-        super().__init__(dtype, subtracts)
-        self.register_buffer("seen", torch.zeros(()))
-
-    def forward(self, x: Tensor) -> Any:
-        self.seen += len(x)
-        reconstructed = super().forward(x)
-        return {"loss": (reconstructed - x).square().mean(), "x_hat": reconstructed}
-
-
-class JumpRelu(Plain):
-    def __init__(self, dtype: torch.dtype, subtracts: float = 0.0) -> None:
-        super().__init__(dtype, subtracts)
-        self.log_threshold = nn.Parameter(torch.randn(5, dtype=dtype))
-
-    def acts(self, p: Tensor) -> Tensor:
-        return p * (p > self.log_threshold.exp())
-
-
-class TopK(Plain):
-    k = 2
-
-    def acts(self, p: Tensor) -> Tensor:
-        kept = p.relu().topk(self.k, dim=-1)
-        return torch.zeros_like(p).scatter(-1, kept.indices, kept.values)
-
-
-class BatchTopK(TopK):
-    def __init__(self, dtype: torch.dtype, subtracts: float = 0.0) -> None:
-        super().__init__(dtype, subtracts)
-        self.register_buffer("threshold", torch.tensor(0.5, dtype=dtype))
-
-    def acts(self, p: Tensor) -> Tensor:
-        return p * (p > self.threshold)
-
-
-class Gated(Plain):
-    def __init__(self, dtype: torch.dtype, subtracts: float = 0.0) -> None:
-        super().__init__(dtype, subtracts)
-        del self.b_enc
-        for name in ("r_mag", "b_gate", "b_mag"):
-            setattr(self, name, nn.Parameter(torch.randn(5, dtype=dtype)))
-
-    def forward(self, x: Tensor) -> Any:
-        path = (x - self.subtracts * self.b_dec) @ self.W_enc
-        gate = path + self.b_gate > 0
-        f = gate * (path * self.r_mag.exp() + self.b_mag).relu()
-        return f @ self.W_dec + self.b_dec
-
-
-class Linear(nn.Module):
-    def __init__(self, dtype: torch.dtype, subtracts: float = 0.0) -> None:
-        super().__init__()
-        self.subtracts = subtracts
-        self.encoder = nn.Linear(3, 5, dtype=dtype)
-        self.decoder = nn.Linear(5, 3, dtype=dtype)
-
-    def forward(self, x: Tensor) -> Any:
-        f = self.encoder(x - self.subtracts * self.decoder.bias).relu()
-        return self.decoder(f), f
-
-
-class WithoutBias(Linear):
-    def __init__(self, dtype: torch.dtype, subtracts: float = 0.0) -> None:
-        super().__init__(dtype, 0.0)
-        self.encoder = nn.Linear(3, 5, bias=False, dtype=dtype)
 
 
 KINDS = [Plain, Counting, JumpRelu, TopK, BatchTopK, Gated, Linear, WithoutBias]
@@ -442,7 +356,7 @@ def test_what_an_encoder_reads_is_not_for_an_argument_where_it_is_known() -> Non
     with pytest.raises(InputError, match="encoder_reads: expected one of x, x-b_dec"):
         as_sae(arrays(), encoder_reads="y")
     contradicted = Plain(torch.float64, subtracts=1.0)
-    with pytest.raises(InputError, match="forward: expected that of an SAE with a encoder"):
+    with pytest.raises(InputError, match="forward: expected that of an SAE with an encoder"):
         as_sae(contradicted, encoder_reads="x")
 
 

@@ -198,9 +198,9 @@ def _of_module(model: Any, encoder_reads: str | None) -> Autoencoder:
            for sae in candidates]  # fmt: skip
     best = int(np.argmin(off))
     if not off[best] <= min(_ROUNDINGS * roundings, _COARSEST):
-        what = f"encoder that reads {encoder_reads}" if encoder_reads else "one-layer encoder"
+        what = f"an encoder that reads {encoder_reads}" if encoder_reads else "a one-layer encoder"
         hint = f"its x̂ is {100 * off[best]:.2g} % off that of its arrays"
-        raise InputError("forward", f"that of an SAE with a {what}", hint=hint)
+        raise InputError("forward", f"that of an SAE with {what}", hint=hint)
     sae = candidates[best]
     notes = tuple(f"{note}, as in its forward pass" for note in sae.notes)
     return sae.with_origin(replace(sae.origin, notes=notes))
